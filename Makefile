@@ -1,0 +1,56 @@
+# The targets, one line each: `make`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := .venv/bin/python
+SUITE := $(PY) tools/suite.py
+# The checkout's tools come first, so that whatever calls `ansible-playbook` by name gets ours.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help venv check lint unit contract emulator sanity molecule rehearse rehearse-down bench docs test clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+.venv/.synced: uv.lock pyproject.toml tools/venv tools/find-python
+	@tools/venv
+
+venv: .venv/.synced ## create .venv with everything the project needs (any Python from 3.12 on)
+
+check: venv ## the fast part, before each commit: lint, types, layers, syntax, unit tests, staleness
+	@$(SUITE) check
+
+test: venv ## everything, ending with one line "N passed, N failed"
+	@$(SUITE) test
+
+lint: venv ## ruff, mypy, yamllint, ansible-lint, import layers
+	@$(SUITE) lint
+
+unit: venv ## unit tests
+	@$(SUITE) unit
+
+contract: venv ## each kind through the one contract
+	@$(SUITE) contract
+
+emulator: venv ## tests of the emulated AWS
+	@$(SUITE) emulator
+
+sanity: venv ## ansible-test sanity
+	@$(SUITE) sanity
+
+molecule: venv ## each role's scenario, or one: make molecule ROLE=vpc
+	@$(SUITE) molecule $(if $(ROLE),--role $(ROLE))
+
+rehearse: venv ## the whole platform, offline, on this machine
+	@$(PY) -m rehearsal rehearse
+
+rehearse-down: venv ## end the rehearsal and leave nothing behind
+	@$(PY) -m rehearsal down
+
+bench: venv ## the benchmarks, side by side; also build/benchmarks.json
+	@$(PY) -m benchmarks
+
+docs: venv ## generate the roles' README, docs/modules and docs/kinds.md
+	@$(PY) tools/docs.py
+
+clean: ## remove .venv, build and caches
+	rm -rf .venv build .ansible .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
