@@ -1,0 +1,125 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m rehearsal up|down|status|env``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rehearsal import state
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def up(directory: Path, pace: float, port: int, timeout: float) -> int:
+    """Start the emulator in the background, or leave the one that stands."""
+    running = state.load(directory)
+    if running is not None and running.healthy():
+        print(f"emulated AWS: stands at {running.endpoint} (process {running.pid})")
+        return 0
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "emulator.json").unlink(missing_ok=True)
+    log = directory / "emulator.log"
+    began = time.monotonic()
+    print(f"emulated AWS: starting (log: {log})", flush=True)
+    with log.open("ab") as out:
+        command = [sys.executable, "-m", "rehearsal.emulator", "--state-dir", str(directory)]
+        command += ["--pace", str(pace), "--port", str(port)]
+        path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+    while time.monotonic() - began < timeout:
+        running = state.load(directory)
+        if running is not None and running.healthy():
+            print(f"emulated AWS: answers at {running.endpoint} after {time.monotonic() - began:.1f} s")
+            return 0
+        if process.poll() is not None:
+            print(f"emulated AWS: ended with status {process.returncode}; see {log}", file=sys.stderr)
+            return 1
+        time.sleep(0.05)
+    process.terminate()
+    print(f"emulated AWS: no answer within {timeout:.0f} s; see {log}", file=sys.stderr)
+    return 1
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    # A child that nobody has waited for yet is a zombie: ended, though its number still exists.
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def down(directory: Path) -> int:
+    """Stop the emulator and all databases of a state directory."""
+    from rehearsal import postgres  # noqa: PLC0415 - only this command needs it
+
+    running = state.load(directory)
+    if running is not None and running.healthy():
+        os.kill(running.pid, signal.SIGTERM)
+        ended = time.monotonic() + 20
+        while _alive(running.pid) and time.monotonic() < ended:
+            time.sleep(0.05)
+        if _alive(running.pid):
+            os.kill(running.pid, signal.SIGKILL)
+        print(f"emulated AWS: stopped (process {running.pid})")
+    else:
+        print("emulated AWS: was not running")
+    postgres.remove_all(directory)
+    for name in ("emulator.json", "emulator.log"):
+        (directory / name).unlink(missing_ok=True)
+    if directory.exists() and not any(directory.iterdir()):
+        directory.rmdir()
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and do what it says."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state-dir", type=Path, default=None, help="default: .rehearsal of the checkout")
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    starting = commands.add_parser("up", parents=[common], help="start what isn't running yet")
+    starting.add_argument("--pace", type=float, default=1.0, help="seconds that a slow thing takes; 0 is at once")
+    starting.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    starting.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the first answer")
+    commands.add_parser("down", parents=[common], help="stop everything and remove the state")
+    commands.add_parser("status", parents=[common], help="say what stands; exit status 3 if nothing does")
+    commands.add_parser("env", parents=[common], help="print export lines for a shell")
+    args = parser.parse_args(argv)
+    directory = state.state_dir(args.state_dir)
+    if args.command == "up":
+        return up(directory, args.pace, args.port, args.timeout)
+    if args.command == "down":
+        return down(directory)
+    running = state.load(directory)
+    if running is None or not running.healthy():
+        print("the rehearsal is not up: python -m rehearsal up", file=sys.stderr)
+        return 3
+    if args.command == "env":
+        for name, value in running.environment().items():
+            print(f"export {name}={shlex.quote(value)}")
+    else:
+        print(json.dumps(state.summary(directory), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

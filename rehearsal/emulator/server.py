@@ -1,0 +1,134 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server process: loopback only, a thread per connection, told by signal to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+from rehearsal.emulator import services
+from rehearsal.emulator.gateway import Gateway
+from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_KEY, MANAGEMENT_SECRET, World
+
+__all__ = ["Emulator", "services"]
+
+STATE_FILE = "emulator.json"
+
+
+class _Handler(MotoRequestHandler):
+    """HTTP/1.1 with connections that stay open, and no line per request in the log."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for headers and body
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """The log of calls is at /rehearsal/calls."""
+
+
+class _Server(ThreadedWSGIServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
+class Emulator:
+    """The emulated AWS on one port of a loopback address."""
+
+    def __init__(
+        self, state_dir: Path, *, host: str = "127.0.0.1", port: int = 0, pace: float = 1.0, check_responses: bool = False
+    ) -> None:
+        if not host.startswith("127.") and host not in ("localhost", "::1"):
+            raise ValueError(f"{host} is not a loopback address")
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self.world = World(state_dir, pace)
+        self.gateway = Gateway(self.world, check_responses=check_responses)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self.server = _Server(host, port, self.gateway, handler=_Handler)
+        self.endpoint = f"http://{host}:{self.server.server_port}"
+        self.gateway.endpoint = self.endpoint
+        os.environ["MOTO_PORT"] = str(self.server.server_port)
+        self.gateway.admin.update(
+            {
+                "health": lambda method, query: {"status": "ok", "pid": os.getpid()},
+                "calls": self._calls,
+                "reset": self._reset,
+                "pace": self._pace,
+                "responses": lambda method, query: self.world.odd_responses,
+            }
+        )
+        for start in services.STARTUP:
+            start(self.world)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; the state file exists while the server answers."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: threading.Thread(target=self.server.shutdown).start())
+        self.write_state()
+        try:
+            self.server.serve_forever(poll_interval=0.1)
+        finally:
+            self.close()
+
+    def write_state(self) -> None:
+        """Write ``emulator.json``, whole or not at all."""
+        state = {
+            "endpoint": self.endpoint,
+            "port": self.server.server_port,
+            "pid": os.getpid(),
+            "pace": self.world.pace,
+            "management_account_id": MANAGEMENT_ACCOUNT,
+            "access_key_id": MANAGEMENT_KEY,
+            "secret_access_key": MANAGEMENT_SECRET,
+        }
+        path = self.world.state_dir / STATE_FILE
+        scratch = path.with_suffix(".tmp")
+        scratch.write_text(json.dumps(state, indent=2) + "\n")
+        scratch.replace(path)
+
+    def close(self) -> None:
+        """Stop what stands behind the emulator and take the state file away."""
+        for hook in self.world.on_reset:
+            hook()
+        self.server.server_close()
+        (self.world.state_dir / STATE_FILE).unlink(missing_ok=True)
+
+    def _calls(self, method: str, query: dict[str, list[str]]) -> Any:
+        if method == "DELETE":
+            self.world.calls.clear()
+            return {"mark": 0}
+        since = int(query.get("since", ["0"])[0])
+        return {"mark": self.world.mark(), "calls": self.world.calls_since(since)}
+
+    def _reset(self, method: str, query: dict[str, list[str]]) -> Any:
+        if method != "POST":
+            raise ValueError("POST resets everything")
+        with self.world.lock:
+            for hook in self.world.on_reset:
+                hook()
+            BackendDict.reset()
+            reset_model_data()
+            services.reset()
+            self.world.clear()
+        return {"status": "ok"}
+
+    def _pace(self, method: str, query: dict[str, list[str]]) -> Any:
+        if "seconds" in query:
+            seconds = float(query["seconds"][0])
+            if seconds < 0:
+                raise ValueError("seconds is below 0")
+            self.world.pace = seconds
+        return {"pace": self.world.pace}

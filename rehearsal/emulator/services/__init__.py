@@ -1,0 +1,21 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations that the emulator answers itself, a module per service; importing this package registers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rehearsal.emulator.services import sts
+from rehearsal.emulator.world import World
+
+__all__ = ["STARTUP", "reset", "sts"]
+
+STARTUP: list[Callable[[World], None]] = []
+
+
+def reset() -> None:
+    """Put back what a reset of moto's backends doesn't reach."""
+    from moto.organizations.models import organizations_backends  # noqa: PLC0415
+
+    organizations_backends.master_accounts.clear()
