@@ -34,7 +34,7 @@ def up(directory: Path, pace: float, port: int, timeout: float) -> int:
         command = [sys.executable, "-m", "rehearsal.emulator", "--state-dir", str(directory)]
         command += ["--pace", str(pace), "--port", str(port)]
         path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -19,7 +19,9 @@ def main(argv: list[str] | None = None) -> int:
         "--pace", type=float, default=1.0, help="seconds that a slow thing takes; 0 is at once (default: %(default)s)"
     )
     parser.add_argument(
-        "--check-responses", action="store_true", help="collect responses that don't fit the model (/rehearsal/responses)"
+        "--check-responses",
+        action="store_true",
+        help="collect responses that don't fit the model (/rehearsal/responses)",
     )
     args = parser.parse_args(argv)
 

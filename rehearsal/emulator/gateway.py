@@ -285,7 +285,7 @@ def _serialize(service: str, model: OperationModel, protocol: str, result: Any) 
 
 
 def _understood(model: OperationModel, protocol: str, reply: Reply) -> dict[str, Any]:
-    """moto's reply as botocore's client would read it; errors are raised."""
+    """Moto's reply as botocore's client would read it; errors are raised."""
     status, headers, body = reply
     lower = {name.lower(): value for name, value in headers}
     parser = _parser(protocol)

@@ -110,7 +110,8 @@ def _ec2(problem: Problem) -> AwsError:
         return AwsError("UnknownParameter", f"The parameter {name} is not recognized")
     if problem.kind == "type":
         return AwsError(
-            "InvalidParameterValue", f"Invalid value '{problem.value}' for {name}. Must be of type {problem.constraint}."
+            "InvalidParameterValue",
+            f"Invalid value '{problem.value}' for {name}. Must be of type {problem.constraint}.",
         )
     return AwsError(
         "InvalidParameterValue", f"Value ({problem.value}) for parameter {name} is invalid. {_must(problem)}."

@@ -46,7 +46,9 @@ class Call:
     @property
     def partition(self) -> str:
         """The region's partition."""
-        return "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if self.region.startswith("us-gov") else "aws"
+        return (
+            "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if self.region.startswith("us-gov") else "aws"
+        )
 
     def arn(self, resource: str, service: str | None = None) -> str:
         """An ARN in the caller's account and region."""
@@ -71,7 +73,9 @@ def operation(service: str, *names: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def page(items: list[Any], token: str | None, limit: int | None, error: AwsError | None = None) -> tuple[list[Any], str | None]:
+def page(
+    items: list[Any], token: str | None, limit: int | None, error: AwsError | None = None
+) -> tuple[list[Any], str | None]:
     """One page of a list and the token of the next; a token is the position it continues from."""
     start = 0
     if token:

@@ -49,7 +49,13 @@ class Emulator:
     """The emulated AWS on one port of a loopback address."""
 
     def __init__(
-        self, state_dir: Path, *, host: str = "127.0.0.1", port: int = 0, pace: float = 1.0, check_responses: bool = False
+        self,
+        state_dir: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        pace: float = 1.0,
+        check_responses: bool = False,
     ) -> None:
         if not host.startswith("127.") and host not in ("localhost", "::1"):
             raise ValueError(f"{host} is not a loopback address")
@@ -67,6 +73,7 @@ class Emulator:
                 "calls": self._calls,
                 "reset": self._reset,
                 "pace": self._pace,
+                "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "responses": lambda method, query: self.world.odd_responses,
             }
         )

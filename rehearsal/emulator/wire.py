@@ -25,8 +25,19 @@ from rehearsal.emulator.strict import Problem
 Path = tuple[str | int, ...]
 
 #: Parameters that belong to the protocol or the signature, not to the operation.
-_ENVELOPE = frozenset({"Action", "Version", "AUTHPARAMS", "AWSAccessKeyId", "Signature", "SignatureMethod",
-                       "SignatureVersion", "Timestamp", "ContentType"})
+_ENVELOPE = frozenset(
+    {
+        "Action",
+        "Version",
+        "AUTHPARAMS",
+        "AWSAccessKeyId",
+        "Signature",
+        "SignatureMethod",
+        "SignatureVersion",
+        "Timestamp",
+        "ContentType",
+    }
+)
 
 
 class Unreadable(Exception):
@@ -266,7 +277,7 @@ class _Xml:
         if not body.strip():
             return None
         try:
-            return ElementTree.fromstring(body)  # noqa: S314 - requests come from this machine only
+            return ElementTree.fromstring(body)
         except ElementTree.ParseError as error:
             raise Unreadable(str(error)) from error
 
@@ -358,7 +369,7 @@ def _rest(reader: _Json | _Xml, shape: Any, wire: Wire, problems: list[Problem])
                 texts = [part.strip() for part in texts[0].split(",")]
         elif where == "headers":
             prefix = wire_name.lower()
-            found = {key[len(prefix):]: value for key, value in lower.items() if key.startswith(prefix)}
+            found = {key[len(prefix) :]: value for key, value in lower.items() if key.startswith(prefix)}
             if found:
                 params[name] = found
             continue

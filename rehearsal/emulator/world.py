@@ -39,7 +39,7 @@ LINGER = 60.0
 
 MANAGEMENT_ACCOUNT = "123456789012"
 MANAGEMENT_KEY = "AKIAREHEARSAL0000001"
-MANAGEMENT_SECRET = "rehearsal/on/loopback/opens/nothing/else"  # noqa: S105 - opens the emulator on loopback only
+MANAGEMENT_SECRET = "rehearsal/on/loopback/opens/nothing/else"
 
 
 @dataclass(frozen=True)
@@ -151,4 +151,4 @@ def hex_id(prefix: str, length: int = 17) -> str:
 
 def letters(count: int, alphabet: str = string.ascii_uppercase + string.digits) -> str:
     """Random letters, for ids."""
-    return "".join(random.choices(alphabet, k=count))  # noqa: S311 - ids, not secrets
+    return "".join(random.choices(alphabet, k=count))

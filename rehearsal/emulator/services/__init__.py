@@ -6,16 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal.emulator.services import sts
+from rehearsal.emulator.services import organizations, sts
 from rehearsal.emulator.world import World
 
-__all__ = ["STARTUP", "reset", "sts"]
+__all__ = ["STARTUP", "organizations", "reset", "sts"]
 
 STARTUP: list[Callable[[World], None]] = []
 
 
 def reset() -> None:
     """Put back what a reset of moto's backends doesn't reach."""
-    from moto.organizations.models import organizations_backends  # noqa: PLC0415
-
-    organizations_backends.master_accounts.clear()

@@ -14,6 +14,7 @@ from moto.iam.models import iam_backends
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
+from rehearsal.emulator.services import organizations
 from rehearsal.emulator.world import Principal, letters
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(.+)")
@@ -21,6 +22,7 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(.+)")
 
 def find_role(call: Call, arn: str) -> Any:
     """The IAM role with this ARN in an account that exists, or None."""
+    organizations.current(call.world)
     match = _ROLE.fullmatch(arn)
     if match is None or match.group(1) not in call.world.accounts or match.group(1) in call.world.suspended:
         return None
@@ -46,7 +48,7 @@ def assume_role(call: Call) -> dict[str, Any]:
         message = f"User: {call.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
         raise AwsError("AccessDenied", message, status=403)
     duration = call.get("DurationSeconds", 3600)
-    if duration > (role.max_session_duration or 3600):
+    if duration > int(role.max_session_duration or 3600):
         raise AwsError(
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
