@@ -1,0 +1,198 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries a plan out: independent branches side by side, each wait where something depends on it."""
+
+from __future__ import annotations
+
+import graphlib
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import EngineError, Tombstone
+from .kind import Kind, Observed, Wanted
+from .plan import Change, Options, Plan, Step, differences, steps_of
+from .resource import Ref, Unknown, substitute
+
+WORKERS = 24
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 15.0
+
+Progress = Callable[[str, str, float], None]
+"""Called with an address, what is awaited (``ready`` or ``gone``), and the seconds so far."""
+
+
+@dataclass
+class Outcome:
+    """What an apply brought about.
+
+    :param done: the changes carried out, in the order in which they ended.
+    :param errors: by address, what failed.
+    :param skipped: by address, the address whose failure stood in the way.
+    :param observed: by address, each resource as it is now.
+    """
+
+    done: list[Change] = field(default_factory=list)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, Observed] = field(default_factory=dict)
+
+
+def apply(
+    plan: Plan,
+    kinds: Mapping[str, Kind],
+    session: Any,
+    progress: Progress = lambda address, state, seconds: None,
+) -> Outcome:
+    """Carry a plan out as far as it goes. A failed branch does not stop the others; nothing is raised for it."""
+    steps, before = steps_of(plan, kinds)
+    worker = _Worker(plan, kinds, session, progress)
+    sorter = graphlib.TopologicalSorter(before)
+    sorter.prepare()
+    running: dict[Future[None], int] = {}
+    broken: dict[int, str] = {}
+    outcome = worker.outcome
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        while sorter.is_active():
+            for index in sorter.get_ready():
+                cause = next((broken[earlier] for earlier in sorted(before[index]) if earlier in broken), None)
+                if cause is None:
+                    running[pool.submit(worker.carry_out, steps[index])] = index
+                else:
+                    broken[index] = cause
+                    outcome.skipped.setdefault(steps[index].change.address, cause)
+                    sorter.done(index)
+            finished, _running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                index = running.pop(future)
+                error = future.exception()
+                if error is not None:
+                    address = steps[index].change.address
+                    broken[index] = address
+                    outcome.errors[address] = error
+                sorter.done(index)
+    return outcome
+
+
+class _Worker:
+    """Carries out single steps; what it shares between threads is guarded by one lock."""
+
+    def __init__(self, plan: Plan, kinds: Mapping[str, Kind], session: Any, progress: Progress) -> None:
+        self._kinds = kinds
+        self._session = session
+        self._progress = progress
+        self._options = plan.options
+        self._lock = threading.Lock()
+        self.outcome = Outcome()
+        self._declared: dict[str, Mapping[str, Any]] = {change.address: change.properties for change in plan.changes}
+        for change in plan.changes:
+            if change.observed is not None and change.action in ("none", "read", "update", "adopt", "keep"):
+                self.outcome.observed[change.address] = change.observed
+
+    def carry_out(self, step: Step) -> None:
+        """Do one step, and note what it brought about."""
+        change = step.change
+        kind = self._kinds[change.kind]
+        if step.verb == "delete":
+            assert change.observed is not None
+            self._delete(kind, change.observed, change.address)
+            if change.action == "delete":
+                with self._lock:
+                    self.outcome.done.append(change)
+            return
+        assert change.resource is not None
+        declared = substitute(change.resource.properties, self._resolve)
+        properties = {**change.properties, **{name: value for name, value in declared.items() if value is not None}}
+        wanted = Wanted(change.address, properties, self._options.tags_of(change.address, properties))
+        touched = True
+        if change.action in ("create", "replace"):
+            if change.action == "create" and change.observed is not None:
+                self._await_gone(kind, change.observed, change.address)
+            observed = self._create(kind, wanted)
+        else:
+            assert change.observed is not None
+            observed, touched = self._update(kind, change.observed, wanted)
+        with self._lock:
+            self.outcome.observed[change.address] = observed
+            if touched and change.action != "none":
+                self.outcome.done.append(change)
+
+    def _resolve(self, ref: Ref) -> Any:
+        with self._lock:
+            observed = self.outcome.observed.get(ref.address)
+        found = observed.attribute(ref.attribute) if observed is not None else None
+        if found is None and ref.attribute != "id":
+            found = self._declared.get(ref.address, {}).get(ref.attribute)
+        if found is None or isinstance(found, Unknown):
+            raise EngineError(f"{ref} has no value although {ref.address} exists: the API did not return it")
+        return found
+
+    def _create(self, kind: Kind, wanted: Wanted) -> Observed:
+        salt = ""
+        while True:
+            try:
+                observed = kind.create(self._session, wanted, client_token(self._options, wanted, salt))
+                break
+            except Tombstone as tombstone:
+                if tombstone.identifier == salt:
+                    raise
+                salt = tombstone.identifier
+        return self._await_ready(kind, observed, wanted.address)
+
+    def _update(self, kind: Kind, observed: Observed, wanted: Wanted) -> tuple[Observed, bool]:
+        if observed.state == "pending":
+            observed = self._await_ready(kind, observed, wanted.address)
+        changed = differences(kind, wanted.properties, wanted.tags, observed)
+        if "tags" in changed:
+            kind.tag(self._session, observed, wanted.tags)
+        properties = frozenset(changed) - {"tags"}
+        if properties:
+            observed = kind.update(self._session, observed, wanted, properties)
+            observed = self._await_ready(kind, observed, wanted.address)
+        return observed, bool(changed)
+
+    def _delete(self, kind: Kind, observed: Observed, address: str) -> None:
+        kind.delete(self._session, observed)
+        self._await_gone(kind, observed, address)
+
+    def _await_ready(self, kind: Kind, observed: Observed, address: str) -> Observed:
+        found: list[Observed] = []
+
+        def poll() -> bool:
+            current = kind.ready(self._session, observed)
+            if current is not None:
+                found.append(current)
+            return bool(found)
+
+        self._await(poll, kind.timeout, address, "ready")
+        return found[0]
+
+    def _await_gone(self, kind: Kind, observed: Observed, address: str) -> None:
+        self._await(lambda: kind.gone(self._session, observed), kind.timeout, address, "gone")
+
+    def _await(self, poll: Callable[[], bool], timeout: float, address: str, state: str) -> None:
+        """Poll with pauses that grow, so that what is quick is seen quickly and what is slow isn't asked too often."""
+        start = time.monotonic()
+        pause = _FIRST_PAUSE
+        while not poll():
+            passed = time.monotonic() - start
+            if passed > timeout:
+                raise EngineError(f"{address} is not {state} after {timeout} seconds: look at it, then run this again")
+            self._progress(address, state, passed)
+            time.sleep(pause)
+            pause = min(pause * 1.3, _LONGEST_PAUSE)
+
+
+def client_token(options: Options, wanted: Wanted, salt: str = "") -> str:
+    """Return 64 hexadecimal digits that are the same whenever the same thing is asked for in the same place.
+
+    Everything that is wanted goes in, since AWS refuses a token that comes again with other parameters.
+    """
+    parts = [options.identity, options.stack, wanted.address, wanted.properties, salt]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+

@@ -1,0 +1,171 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a kind of resource is to the engine: a table of properties and four verbs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+STACK_TAG = "innovate:stack"
+ADDRESS_TAG = "innovate:address"
+
+PropertyType = Literal["str", "int", "float", "bool", "list", "set", "dict", "map", "json"]
+State = Literal["ready", "pending", "deleting", "failed"]
+
+
+@dataclass(frozen=True)
+class Property:
+    """How one property behaves.
+
+    :param type: ``set`` is a list whose order means nothing; ``dict`` compares only the members that are declared;
+        ``map`` compares whole (labels, parameters); ``json`` is a document such as a policy.
+    :param required: creation is impossible without it.
+    :param immutable: a change needs a replacement (CloudFormation's createOnlyProperties).
+    :param default: what an undeclared property means; None leaves it unmanaged.
+    :param secret: never shown in a plan, a diff or a result.
+    :param write_only: can't be read back, so it is given at creation and never compared.
+    :param choices: the only values there are, where the API's model has no enumeration of them.
+    :param same: compares wanted with observed where equality is not enough (policies).
+    :param doc: one line for people.
+    """
+
+    type: PropertyType
+    required: bool = False
+    immutable: bool = False
+    default: Any = None
+    secret: bool = False
+    write_only: bool = False
+    choices: tuple[Any, ...] = ()
+    same: Callable[[Any, Any], bool] | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One thing as the cloud has it.
+
+    :param id: the identifier that other resources refer to.
+    :param properties: in the names and shapes of the kind's properties.
+    :param attributes: what the cloud assigned (``arn``, ``endpoint``); ``id`` is added by itself.
+    :param tags: all its tags, as a dictionary.
+    :param state: ``pending`` while the cloud still builds it, ``failed`` when it gave up, ``deleting`` on its way out.
+    :param address: for kinds that carry no tags, the address that their name or parent implies; else empty.
+    """
+
+    id: str
+    properties: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    state: State = "ready"
+    address: str = ""
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute, the id, or an observed property by name; None if there is no such thing."""
+        if name == "id":
+            return self.id
+        return self.attributes.get(name, self.properties.get(name))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a kind is asked to bring about: all values known.
+
+    :param tags: the whole set of tags, ownership included.
+    """
+
+    address: str
+    properties: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a declared property, or ``default`` where it isn't declared."""
+        value = self.properties.get(name)
+        return default if value is None else value
+
+    def __getitem__(self, name: str) -> Any:
+        return self.properties[name]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an observation is about: one stack, and what is declared in it.
+
+    :param declared: for each kind, the declared properties by name, with :class:`Unknown` where a value isn't there yet.
+    """
+
+    stack: str
+    declared: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def names(self, kind: str, key: str) -> list[str]:
+        """Return the known, distinct values of one property over all declared resources of a kind, in order."""
+        values = (properties.get(key) for properties in self.declared.get(kind, ()))
+        return list(dict.fromkeys(value for value in values if isinstance(value, str)))
+
+
+class Kind(ABC):
+    """One type of resource. A kind neither sorts, compares, prints nor asks about check mode.
+
+    ``session`` is whatever the layer above hands through; the engine never looks into it.
+    """
+
+    name: ClassVar[str]
+    properties: ClassVar[Mapping[str, Property]]
+    attributes: ClassVar[tuple[str, ...]] = ()
+    """Names of what the cloud assigns, beside ``id``."""
+    key: ClassVar[tuple[str, ...]] = ()
+    """The properties that identify one without our tags (its natural key)."""
+    taggable: ClassVar[bool] = True
+    """Whether it carries tags; what doesn't is ours when its natural key is."""
+    holds_data: ClassVar[bool] = False
+    """Deleted only when its address is listed in ``allow_destroy``."""
+    preexisting: ClassVar[bool] = False
+    """Comes and goes with its parent (a VPC's default security group): configured, never made or deleted."""
+    create_before_delete: ClassVar[bool] = False
+    """A replacement is made before the old one goes; only for what has no unique name."""
+    lookup: ClassVar[bool] = False
+    """Read-only: something that another stack owns."""
+    timeout: ClassVar[int] = 900
+    """Seconds to wait for readiness or disappearance."""
+
+    @abstractmethod
+    def observe(self, session: Any, scope: Scope) -> Iterable[Observed]:
+        """List everything of this kind that the stack owns or that carries a declared natural key, in as few calls as can be."""
+
+    def create(self, session: Any, wanted: Wanted, token: str) -> Observed:
+        """Create it and return it as it is now, ready or not. ``token`` is a client token of 64 hexadecimal digits."""
+        raise NotImplementedError(f"{self.name} is read-only")
+
+    def update(self, session: Any, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
+        """Bring the ``changed`` properties to what is wanted. Tags are written by :meth:`tag`."""
+        raise NotImplementedError(f"{self.name} has nothing that can be updated")
+
+    def delete(self, session: Any, observed: Observed) -> None:
+        """Delete it; something already gone is no error."""
+        raise NotImplementedError(f"{self.name} is read-only")
+
+    def tag(self, session: Any, observed: Observed, tags: Mapping[str, str]) -> None:
+        """Write these tags, leaving others alone."""
+        raise NotImplementedError(f"{self.name} has no tags")
+
+    def ready(self, session: Any, observed: Observed) -> Observed | None:
+        """Return it with its attributes as they are now once it is ready, None while it isn't; raise when it failed."""
+        return observed
+
+    def gone(self, session: Any, observed: Observed) -> bool:
+        """Tell whether a deleted one has disappeared."""
+        return True
+
+    def check(self, properties: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with declared properties, without any call. Values may be references."""
+        return []
+
+    def refuse(self, observed: Observed, properties: Mapping[str, Any]) -> list[str]:
+        """Return why what is wanted can't be reached from what is observed (a version downgrade, a shrinking disk)."""
+        return []
+
+    def preflight(self, session: Any, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return what the cloud would refuse (a zone or version it doesn't offer); asked only before a change."""
+        return []

@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kinds of EC2 share: filters and tags.
+
+EC2 takes tags with the creation call itself, so nothing of ours ever exists without its owner's name
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._engine.kind import STACK_TAG, Kind, Observed, Scope
+from ._session import Session
+from ._tags import tag_list
+
+IN_USE = ("DependencyViolation",)
+"""EC2 frees network interfaces and addresses some time after their user is gone."""
+MISSING_NETWORK = (
+    "InvalidVpcID.NotFound",
+    "InvalidSubnetID.NotFound",
+    "InvalidRouteTableID.NotFound",
+    "InvalidInternetGatewayID.NotFound",
+    "InvalidNetworkAclID.NotFound",
+    "InvalidGroup.NotFound",
+    "InvalidAllocationID.NotFound",
+    "NatGatewayNotFound",
+)
+"""A new thing isn't known to every part of EC2 at once
+(https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html)."""
+
+
+def owned(scope: Scope) -> list[dict[str, Any]]:
+    """Return the filter that lists what the stack owns."""
+    return [{"Name": f"tag:{STACK_TAG}", "Values": [scope.stack]}]
+
+
+def specification(resource_type: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the tags of something about to be created."""
+    return [{"ResourceType": resource_type, "Tags": tag_list(tags)}]
+
+
+def tag(_kind: Kind, session: Session, observed: Observed, tags: Mapping[str, str]) -> None:
+    """Write tags on any resource of EC2: the ``tag`` method of its kinds."""
+    session.call("ec2", "create_tags", retry_on=MISSING_NETWORK, Resources=[observed.id], Tags=tag_list(tags))

@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What kinds call AWS with: one account, one Region, clients made when first used and shared by threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # the modules say so by AnsibleAWSModule
+    BotoCoreError = ClientError = Exception
+
+from .._engine.errors import EngineError
+from .._engine.observe import side_by_side
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+Connect = Callable[[str, str], Any]
+"""Makes a boto3 client for a service and a Region."""
+
+
+class Session:
+    """One account and Region. Throttling is retried by botocore (standard mode), everything else says what to retry."""
+
+    def __init__(self, connect: Connect, account_id: str, region: str, partition: str) -> None:
+        self.account_id = account_id
+        self.region = region
+        self.partition = partition
+        self._connect = connect
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, region: str = "") -> Any:
+        """Return the boto3 client of a service; boto3's clients, but not their making, are safe between threads."""
+        key = (service, region or self.region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._connect(*key)
+            return self._clients[key]
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        /,
+        *,
+        retry_on: Iterable[str] = (),
+        missing: Iterable[str] = (),
+        attempts: int = 12,
+        **params: Any,
+    ) -> dict[str, Any]:
+        """Call an operation by boto3's name for it and return the response without its metadata.
+
+        :param retry_on: error codes to be waited out, with jittered pauses of up to 15 s: propagation delays
+            (a role that can't be assumed yet) and things still in use (DependencyViolation).
+        :param missing: error codes that mean there is no such thing; the answer is then an empty dictionary.
+        :param attempts: how often what is in ``retry_on`` is tried; 12 are about 90 seconds.
+        """
+        function = getattr(self.client(service), operation)
+        retry_on = list(retry_on)
+        if retry_on:
+            function = AWSRetry.jittered_backoff(
+                retries=attempts, delay=1, max_delay=15, catch_extra_error_codes=retry_on
+            )(function)
+        try:
+            response: dict[str, Any] = function(**params)
+        except is_boto3_error_code(list(missing)):
+            return {}
+        except (BotoCoreError, ClientError) as error:
+            raise EngineError(f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}") from error
+        response.pop("ResponseMetadata", None)
+        return response
+
+    def pages(
+        self, service: str, operation: str, key: str, /, *, missing: Iterable[str] = (), **params: Any
+    ) -> list[Any]:
+        """Return all items under ``key`` over all pages of a listing operation."""
+        client = self.client(service)
+        if not client.can_paginate(operation):
+            return list(self.call(service, operation, missing=missing, **params).get(key, []))
+        try:
+            found = client.get_paginator(operation).paginate(**params).build_full_result()
+        except is_boto3_error_code(list(missing)):
+            return []
+        except (BotoCoreError, ClientError) as error:
+            raise EngineError(f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}") from error
+        return list(found.get(key, []))
+
+    def polled(self, service: str, waiter: str, /, **params: Any) -> bool:
+        """Ask once whether what a botocore waiter waits for has come about; raise if it never will.
+
+        The waiters' own loops pause for fixed 15 to 60 s and are silent meanwhile; their acceptors are what counts.
+        """
+        client = self.client(service)
+        config = client.get_waiter(waiter).config
+        try:
+            response = getattr(client, _snake(config.operation))(**params)
+        except ClientError as error:
+            response = error.response
+        except BotoCoreError as error:
+            raise EngineError(f"{service}:{config.operation} in account {self.account_id}: {error}") from error
+        for acceptor in config.acceptors:
+            if acceptor.matcher_func(response):
+                if acceptor.state == "failure":
+                    raise EngineError(f"{service}: {waiter.replace('_', ' ')} will not come about: {acceptor.explanation}")
+                return bool(acceptor.state == "success")
+        if "Error" in response:
+            error = response["Error"]
+            raise EngineError(f"{service}:{config.operation}: {error.get('Code')}: {error.get('Message')}")
+        return False
+
+    def each(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """Return what a function makes of each item, side by side, in their order."""
+        return side_by_side(function, items, workers=8)
+
+    def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
+        """Return an ARN in this partition; Region and account are this session's unless given (empty for global ones)."""
+        region = self.region if region is None else region
+        account = self.account_id if account is None else account
+        return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
+
+
+def _camel(operation: str) -> str:
+    return "".join(word.capitalize() for word in operation.split("_"))
+
+
+def _snake(operation: str) -> str:
+    from botocore import xform_name  # noqa: PLC0415  # made when first used: importing botocore is run time
+
+    return str(xform_name(operation))
+
+
+def _sentence(error: Exception) -> str:
+    response = getattr(error, "response", {})
+    details = response.get("Error", {})
+    return f"{details['Code']}: {details.get('Message', '')}" if details.get("Code") else str(error)
