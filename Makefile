@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PY := .venv/bin/python
-SUITE := $(PY) tools/suite.py
+SUITE := $(PY) -m tools.suite
 # The checkout's tools come first, so that whatever calls `ansible-playbook` by name gets ours.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -38,7 +38,7 @@ sanity: venv ## ansible-test sanity
 	@$(SUITE) sanity
 
 molecule: venv ## each role's scenario, or one: make molecule ROLE=vpc
-	@$(SUITE) molecule $(if $(ROLE),--role $(ROLE))
+	@$(SUITE) molecule $(ROLE)
 
 rehearse: venv ## the whole platform, offline, on this machine
 	@$(PY) -m rehearsal rehearse
@@ -50,7 +50,7 @@ bench: venv ## the benchmarks, side by side; also build/benchmarks.json
 	@$(PY) -m benchmarks
 
 docs: venv ## generate the roles' README, docs/modules and docs/kinds.md
-	@$(PY) tools/docs.py
+	@$(PY) -m tools.docs
 
 clean: ## remove .venv, build and caches
 	rm -rf .venv build .ansible .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
