@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._engine.errors import EngineError
 from .._engine.kind import STACK_TAG, Kind, Observed, Scope
 from ._session import Session
 from ._tags import tag_list
@@ -44,3 +45,10 @@ def specification(resource_type: str, tags: Mapping[str, str]) -> list[dict[str,
 def tag(_kind: Kind, session: Session, observed: Observed, tags: Mapping[str, str]) -> None:
     """Write tags on any resource of EC2: the ``tag`` method of its kinds."""
     session.call("ec2", "create_tags", retry_on=MISSING_NETWORK, Resources=[observed.id], Tags=tag_list(tags))
+
+
+def raise_unsuccessful(answer: Mapping[str, Any], missing: tuple[str, ...] = ()) -> None:
+    """Raise what an operation on many things reports as unsuccessful items in a successful answer."""
+    errors = [item["Error"] for item in answer.get("Unsuccessful", []) if item["Error"].get("Code") not in missing]
+    if errors:
+        raise EngineError([f"{error.get('Code')}: {error.get('Message')}" for error in errors])

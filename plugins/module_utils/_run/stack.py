@@ -1,0 +1,180 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs one stack through the engine on behalf of a module."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from .._engine.apply import Outcome, apply
+from .._engine.errors import EngineError
+from .._engine.kind import Kind, Observed
+from .._engine.observe import observe, preflight
+from .._engine.plan import CHANGING, Change, Options, Plan, make_plan, scope_of
+from .._engine.render import documents, rows
+from .._engine.resource import Ref, Resource, Unknown, substitute
+from .._engine.validate import validate
+from .account import ACCOUNT_ARGUMENTS, open_account
+
+STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "tags": {"type": "dict", "default": {}},
+    "adopt": {"type": "list", "elements": "str", "default": []},
+    "allow_replace": {"type": "list", "elements": "str", "default": []},
+    "allow_destroy": {"type": "list", "elements": "str", "default": []},
+    **ACCOUNT_ARGUMENTS,
+}
+"""What every module that owns a stack takes; documented by the fragment ``innovate.platform.stack``."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a module declares.
+
+    :param name: unique in an account and Region, such as ``vpc-dev``.
+    :param resources: the declaration.
+    :param problems: what the area found wrong with the parameters.
+    :param outputs: the module's own return values; references in them are resolved at the end (None while unknown).
+    """
+
+    name: str
+    resources: Sequence[Resource]
+    problems: Sequence[str] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_stack(module: AnsibleAWSModule, stack: Stack, kinds: Iterable[type[Kind] | Kind]) -> NoReturn:
+    """Validate, observe, plan and, outside check mode, apply; then end the module.
+
+    :param kinds: every kind that the stack may own, also those that this declaration has none of, so that what was
+        declared once and isn't any more is found and deleted.
+    """
+    by_name = {kind.name: kind for kind in (item() if isinstance(item, type) else item for item in kinds)}
+    try:
+        _run(module, stack, by_name)
+    except EngineError as error:
+        _fail(module, error.problems)
+
+
+def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind]) -> NoReturn:
+    problems = [*stack.problems, *validate(stack.resources, kinds)]
+    if problems:
+        _fail(module, problems)
+    params = module.params
+    account = open_account(module)
+    session = account.session
+    options = Options(
+        stack=stack.name,
+        tags={str(key): str(value) for key, value in params["tags"].items()},
+        absent=params["state"] == "absent",
+        adopt=tuple(params["adopt"]),
+        allow_replace=tuple(params["allow_replace"]),
+        allow_destroy=tuple(params["allow_destroy"]),
+        identity=f"{session.account_id}/{session.region}" if session else "",
+    )
+    observed: Mapping[str, Sequence[Observed]] = {}
+    if session is not None:
+        observed = observe(session, kinds, scope_of(stack.name, stack.resources, kinds))
+    plan = make_plan(stack.resources, kinds, observed, options)
+    problems = list(plan.problems)
+    if session is None and not module.check_mode and plan.changing:
+        problems.append(f"account '{account.name}' does not exist: run playbooks/organization.yml first")
+    elif not module.check_mode:
+        problems += plan.missing
+    if session is not None:
+        problems += preflight(session, kinds, plan)
+    result = _result(plan, kinds)
+    if problems:
+        _fail(module, problems, **{**result, "changed": False})
+    if module.check_mode or session is None:
+        found = {change.address: change for change in plan.changes}
+        module.exit_json(**result, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
+    outcome = apply(plan, kinds, session)
+    done = _result(plan, kinds, outcome.done)
+    if outcome.errors:
+        _fail_applying(module, outcome, done)
+    found = {change.address: change for change in plan.changes if not options.absent}
+    module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
+
+
+def _result(plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None = None) -> dict[str, Any]:
+    """Return the part of a result that every stack has; ``done`` is what was carried out, None before that."""
+    kept = [change for change in plan.changes if change.action == "keep"]
+    shown = [*(plan.changing if done is None else done), *kept]
+    order = {id(change): index for index, change in enumerate(plan.changes)}
+    shown.sort(key=lambda change: order.get(id(change), 0))
+    before, after = documents(shown, kinds)
+    return {
+        "changed": any(change.action in CHANGING for change in shown),
+        "changes": rows(shown),
+        "diff": {
+            "before_header": f"{plan.options.stack} as it is",
+            "after_header": f"{plan.options.stack} as declared",
+            "before": before,
+            "after": after,
+        },
+    }
+
+
+def _outputs(stack: Stack, changes: Mapping[str, Change], observed: Mapping[str, Observed]) -> dict[str, Any]:
+    def resolve(ref: Ref) -> Any:
+        if ref.address in observed:
+            value = observed[ref.address].attribute(ref.attribute)
+            if value is not None:
+                return value
+        change = changes.get(ref.address)
+        return change.attribute(ref.attribute) if change is not None else Unknown()
+
+    def known(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: known(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [known(item) for item in value]
+        return None if isinstance(value, Unknown) else value
+
+    return dict(known(substitute(stack.outputs, resolve)))
+
+
+def _summary(changes: Iterable[Change], mood: str) -> str:
+    counts: dict[str, int] = {}
+    for change in changes:
+        if change.action in CHANGING:
+            counts[change.action] = counts.get(change.action, 0) + 1
+    if not counts:
+        return "nothing to change"
+    verb = "" if mood == "would" else "d"
+    return ", ".join(f"{count} {_PARTICIPLES[action] if verb else 'to ' + action}" for action, count in sorted(counts.items()))
+
+
+_PARTICIPLES = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "adopt": "adopted",
+}
+
+
+def _fail(module: AnsibleAWSModule, problems: Sequence[str], **result: Any) -> NoReturn:
+    problems = list(dict.fromkeys(problems))
+    msg = problems[0] if len(problems) == 1 else f"{len(problems)} problems:\n" + "\n".join(f"- {item}" for item in problems)
+    module.fail_json(msg=msg, problems=problems, **result)
+
+
+def _fail_applying(module: AnsibleAWSModule, outcome: Outcome, result: Mapping[str, Any]) -> NoReturn:
+    problems = []
+    unexpected = []
+    for address, error in outcome.errors.items():
+        if isinstance(error, EngineError):
+            problems += [problem if address in problem else f"{address}: {problem}" for problem in error.problems]
+        else:
+            problems.append(f"{address}: {type(error).__name__}: {error}")
+            unexpected.append("".join(traceback.format_exception(error)))
+    problems += [f"{address}: not done, because {cause} failed" for address, cause in outcome.skipped.items()]
+    extra = {"exception": "\n".join(unexpected)} if unexpected else {}
+    _fail(module, problems, **result, **extra)
