@@ -46,7 +46,7 @@ class VpcEndpoint(Kind):
         "policy_document": Property("json", same=same_policy, doc="What may be done through it; all by default."),
     }
     attributes = ("arn",)
-    key = ("vpc_id", "service_name")
+    key = ("vpc_id", "service_name", "vpc_endpoint_type")
     tag = _ec2.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
