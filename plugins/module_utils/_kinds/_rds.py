@@ -11,7 +11,6 @@ from .._engine.kind import Kind, Observed
 from ._session import Session
 from ._tags import tag_dict, tag_list
 
-
 Listed = Mapping[str, Any]
 
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from itertools import batched
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
@@ -28,14 +27,16 @@ class DbParameterGroup(Kind):
     """
 
     name = "db_parameter_group"
-    properties: Mapping[str, Property] = {
-        "db_parameter_group_name": Property("str", required=True, immutable=True, doc="Unique in the Region; lower case."),
+    properties: ClassVar[Mapping[str, Property]] = {
+        "db_parameter_group_name": Property(
+            "str", required=True, immutable=True, doc="Unique in the Region; lower case."
+        ),
         "db_parameter_group_family": Property("str", required=True, immutable=True, doc="Such as C(postgres17)."),
         "description": Property("str", required=True, immutable=True, doc="What it is for; can't be changed later."),
         "parameters": Property(
             "dict",
             default={},
-            doc="Values by name, as strings. Dynamic parameters take effect at once, static ones with the next restart.",
+            doc="Values by name, as strings. Dynamic ones take effect at once, static ones with the next restart.",
         ),
     }
     attributes = ("arn",)
@@ -73,7 +74,9 @@ class DbParameterGroup(Kind):
         if not differing:
             return observed
         known = _parameters(session, observed.id)
-        problems = [problem for name in differing if (problem := _objection(name, known, wanted["db_parameter_group_family"]))]
+        problems = [
+            problem for name in differing if (problem := _objection(name, known, wanted["db_parameter_group_family"]))
+        ]
         if problems:
             raise EngineError(problems)
         settings = [
@@ -84,19 +87,17 @@ class DbParameterGroup(Kind):
             }
             for name, value in differing.items()
         ]
-        for batch in batched(settings, _AT_ONCE):
+        for start in range(0, len(settings), _AT_ONCE):
             session.call(
                 "rds",
                 "modify_db_parameter_group",
                 retry_on=["DBParameterGroupNotFound", "InvalidDBParameterGroupState"],
                 attempts=8,
                 DBParameterGroupName=observed.id,
-                Parameters=list(batch),
+                Parameters=settings[start : start + _AT_ONCE],
             )
         values = {**there, **differing}
-        return Observed(
-            observed.id, {**observed.properties, "parameters": values}, observed.attributes, wanted.tags
-        )
+        return Observed(observed.id, {**observed.properties, "parameters": values}, observed.attributes, wanted.tags)
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Delete the group; RDS holds it for a while after its last database."""

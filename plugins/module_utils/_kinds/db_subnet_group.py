@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _rds
@@ -24,7 +24,7 @@ class DbSubnetGroup(Kind):
     """
 
     name = "db_subnet_group"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "db_subnet_group_name": Property("str", required=True, immutable=True, doc="Unique in the Region; lower case."),
         "db_subnet_group_description": Property("str", required=True, doc="What it is for."),
         "subnet_ids": Property("set", required=True, doc="Subnets in at least two zones."),
