@@ -79,10 +79,10 @@ class Session:
         return response
 
     def pages(
-        self, service: str, operation: str, key: str, /, *, missing: Iterable[str] = (), **params: Any
+        self, service: str, operation: str, key: str, /, *, missing: Iterable[str] = (), region: str = "", **params: Any
     ) -> list[Any]:
-        """Return all items under ``key`` over all pages of a listing operation."""
-        client = self.client(service)
+        """Return all items under ``key`` over all pages of a listing operation, in another Region where one is given."""
+        client = self.client(service, region)
         if not client.can_paginate(operation):
             return list(self.call(service, operation, missing=missing, **params).get(key, []))
         try:
