@@ -325,7 +325,7 @@ class _Builder:
                         }
                     ],
                 },
-                "inline_policies": {
+                "policies": {
                     "write": {
                         "Version": "2012-10-17",
                         "Statement": [
