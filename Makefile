@@ -53,4 +53,5 @@ docs: venv ## generate the roles' README, docs/modules and docs/kinds.md
 	@$(PY) -m tools.docs
 
 clean: ## remove .venv, build and caches
+	@[ ! -d build/molecule/state ] || $(PY) -m rehearsal down --state-dir build/molecule/state
 	rm -rf .venv build .ansible .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -20,6 +20,8 @@ from tools.results import BUILD, ROOT, Results
 STATE = BUILD / "molecule" / "state"
 # `vpc > idempotence: Executed: Successful`, from the table at the end of molecule's output.
 STEP = re.compile(r"^(?P<scenario>\S+) > (?P<step>\w+): Executed: (?P<outcome>.+)$")
+# What molecule logs when a step ends badly, whatever else it says of it.
+FAILED = re.compile(r"\[(?P<scenario>\S+) > (?P<step>\w+)\] \S*Executed: Failed")
 EXPORT = re.compile(r"^export (?P<name>\w+)=(?P<value>.*)$")
 
 
@@ -68,6 +70,9 @@ def steps(scenario: str, status: int, output: str) -> Results:
         if step == "side_effect":
             absent = " (absent)"
         (results.passed if outcome.startswith("Successful") else results.failed).append(f"{scenario}: {step}{absent}")
+    for match in filter(None, map(FAILED.search, output.splitlines())):
+        if (name := f"{scenario}: {match['step']}{absent}") not in results.failed:
+            results.failed.append(name)
     ran = {name.split(": ", 1)[1] for name in results.passed}
     needed = [f"{step}{half}" for half in ("", " (absent)") for step in ("converge", "idempotence", "verify")]
     if status != 0 and not results.failed:
@@ -75,6 +80,14 @@ def steps(scenario: str, status: int, output: str) -> Results:
     elif status == 0:
         results.failed += [f"{scenario}: {step} did not run" for step in ("check", *needed) if step not in ran]
     return results
+
+
+def excerpt(output: str) -> str:
+    """Return what the step that failed printed: from its beginning to molecule's word that it failed."""
+    lines = output.splitlines()
+    end = next((number for number, line in enumerate(lines) if FAILED.search(line)), len(lines) - 1)
+    starts = [number for number, line in enumerate(lines[:end]) if line.endswith("] Executing")]
+    return "\n".join(lines[(starts or [0])[-1] : end + 1])
 
 
 def main() -> int:
@@ -87,6 +100,7 @@ def main() -> int:
     # Credentials and profiles of the person who runs this have no business here.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     results = Results()
+    excerpts = []
     try:
         status, _output = molecule("create", "default", clean)
         if status != 0:
@@ -95,9 +109,15 @@ def main() -> int:
         environment = clean | rehearsal_environment()
         for scenario in chosen:
             print(f"\n=== {scenario}\n", flush=True)
-            results.add(steps(scenario, *molecule("test", scenario, environment)))
+            status, output = molecule("test", scenario, environment)
+            found = steps(scenario, status, output)
+            results.add(found)
+            if found.failed:
+                excerpts.append(excerpt(output))
     finally:
         molecule("destroy", "default", clean)
+        # Last, where a reader looks first.
+        print("\n\n".join(("", *excerpts)))
         results.write(BUILD / "results" / "molecule.json")
     return 1 if results.failed or not results.passed else 0
 

@@ -107,6 +107,16 @@ def environment() -> dict[str, str]:
     }
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a part and all that it started: as Ctrl-C does, so that it stops its servers; by force when that fails."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def execute(command: tuple[str, ...], log: Path) -> int:
     """Run a command with its output in `log`; end it and all that it started when it takes too long."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -127,8 +137,7 @@ def execute(command: tuple[str, ...], log: Path) -> int:
             return 1
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
+                end(process)
 
 
 def judge(part: Part, status: int) -> Results:
