@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal.emulator.services import organizations, sts
+from rehearsal.emulator.services import eks, organizations, sts
 from rehearsal.emulator.world import World
 
-__all__ = ["STARTUP", "organizations", "reset", "sts"]
+__all__ = ["STARTUP", "eks", "organizations", "reset", "sts"]
 
-STARTUP: list[Callable[[World], None]] = []
+STARTUP: list[Callable[[World], None]] = [
+    lambda world: world.on_reset.append(lambda: eks.reset(world)),
+]
 
 
 def reset() -> None:
