@@ -41,7 +41,9 @@ URL = re.compile(r"\bU\((?P<text>[^)]+)\)")
 def markdown(text: object) -> str:
     """Turn Ansible's markup into Markdown."""
     result = LINK.sub(r"[\g<text>](\g<url>)", str(text))
-    result = CODE.sub(lambda match: "`" + re.sub(r"\\(.)", r"\1", match["text"]).split("#")[-1] + "`", result)
+    result = CODE.sub(
+        lambda match: "`" + re.sub(r"\\(.)", r"\1", match["text"]).split("#")[-1].removeprefix("module:") + "`", result
+    )
     result = BOLD.sub(r"**\g<text>**", result)
     result = ITALIC.sub(r"*\g<text>*", result)
     return URL.sub(r"<\g<text>>", result)
@@ -216,7 +218,7 @@ def kinds_page(kinds: Mapping[str, Any]) -> str:
         rows = []
         for label, property_ in kind.properties.items():
             flags = [flag for flag in ("required", "immutable", "secret") if getattr(property_, flag, False)]
-            described = getattr(property_, "doc", "")
+            described = markdown(getattr(property_, "doc", ""))
             if choices := getattr(property_, "choices", ()):
                 described += " One of " + ", ".join(code(choice) for choice in choices) + "."
             default = code(getattr(property_, "default", None))
