@@ -115,6 +115,8 @@ class Kind(ABC):
     properties: ClassVar[Mapping[str, Property]]
     attributes: ClassVar[tuple[str, ...]] = ()
     """Names of what the cloud assigns, beside ``id``."""
+    volatile: ClassVar[tuple[str, ...]] = ()
+    """The attributes that an update changes (the number of a template's newest version): unknown to a plan with one."""
     key: ClassVar[tuple[str, ...]] = ()
     """The properties that identify one without our tags (its natural key)."""
     taggable: ClassVar[bool] = True

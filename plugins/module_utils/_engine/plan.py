@@ -134,7 +134,10 @@ def make_plan(
     by_address: dict[str, Change] = {}
 
     def resolve(ref: Ref) -> Any:
-        return by_address[ref.address].attribute(ref.attribute)
+        change = by_address[ref.address]
+        if ref.attribute in kinds[change.kind].volatile and set(change.changed) - {"tags"}:
+            return Unknown()
+        return change.attribute(ref.attribute)
 
     for resource in in_order(resources):
         kind = kinds[resource.kind]
@@ -220,7 +223,7 @@ class _Matching:
         """Return the observed thing that a declaration is about, if there is one that is ours to touch."""
         kind = self._kinds[resource.kind]
         there = [item for item in self._observed.get(kind.name, ()) if (kind.name, item.id) not in self._taken]
-        ours = [item for item in there if self._address(item) == resource.address]
+        ours = [item for item in there if self._address(kind, item) == resource.address]
         if ours:
             return self._take(kind, min(ours, key=lambda item: self._distance(kind, properties, item)))
         same_key = [item for item in there if self._has_key(kind, properties, item)]
@@ -230,7 +233,7 @@ class _Matching:
         if kind.lookup or kind.preexisting or not kind.taggable:
             return self._take(kind, item)
         owner, address = item.tags.get(STACK_TAG), item.tags.get(ADDRESS_TAG, "")
-        if owner == self._options.stack and address not in self._declared:
+        if owner == self._options.stack and address not in self._declared and address.startswith(f"{kind.name}."):
             return self._take(kind, item)
         if item.state == "deleting":
             return self._take(kind, item)
@@ -253,11 +256,11 @@ class _Matching:
     def orphans(self) -> list[Change]:
         """Return deletions of everything of the stack that no declaration is about any more."""
         return [
-            Change("delete", name, self._address(item), observed=item)
+            Change("delete", name, self._address(self._kinds[name], item), observed=item)
             for name, items in self._observed.items()
             for item in items
             if (name, item.id) not in self._taken
-            and self._address(item)
+            and self._address(self._kinds[name], item)
             and item.state != "deleting"
             and not self._kinds[name].preexisting
             and not self._kinds[name].lookup
@@ -267,10 +270,13 @@ class _Matching:
         self._taken.add((kind.name, item.id))
         return item
 
-    def _address(self, item: Observed) -> str:
+    def _address(self, kind: Kind, item: Observed) -> str:
+        """Return the address of what is ours. Two kinds may list the same thing (a VPC's default security group)."""
         if item.address:
             return item.address
-        return item.tags.get(ADDRESS_TAG, "") if item.tags.get(STACK_TAG) == self._options.stack else ""
+        address = item.tags.get(ADDRESS_TAG, "")
+        owned = item.tags.get(STACK_TAG) == self._options.stack
+        return address if owned and address.startswith(f"{kind.name}.") else ""
 
     @staticmethod
     def _has_key(kind: Kind, properties: Mapping[str, Any], item: Observed) -> bool:
