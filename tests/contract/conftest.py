@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -44,3 +45,15 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     yield Session(connect, state.management_account_id, REGION, "aws")
     emulator.server.shutdown()
     emulator.close()
+
+
+@pytest.fixture
+def start_afresh(session: Session) -> Callable[[], None]:
+    """Return what brings the emulated AWS back to nothing."""
+
+    def reset() -> None:
+        endpoint = session.client("sts").meta.endpoint_url
+        with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/rehearsal/reset", method="POST"), timeout=30):
+            pass
+
+    return reset

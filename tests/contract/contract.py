@@ -29,6 +29,7 @@ class Case:
     :param mutable: for each property that can be changed in place, another valid value.
     :param immutable: for each property that forces a replacement, another valid value.
     :param unchanged: properties that can be neither: with the reason (AWS offers one value only, say).
+    :param fresh: begins with an empty AWS, for what there is one of in an account and what outlives its deletion.
     :param label: tells several cases of a kind apart.
     """
 
@@ -38,6 +39,7 @@ class Case:
     mutable: Mapping[str, Any] = field(default_factory=dict)
     immutable: Mapping[str, Any] = field(default_factory=dict)
     unchanged: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
     label: str = ""
 
     def __str__(self) -> str:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
@@ -38,7 +40,9 @@ def test_a_case_tries_every_property(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_kind_keeps_the_contract(case: Case, session: Session) -> None:
+def test_a_kind_keeps_the_contract(case: Case, session: Session, start_afresh: Callable[[], None]) -> None:
+    if case.fresh:
+        start_afresh()
     world = World(session, KINDS, f"contract-{case}".replace("_", "-")[:60])
     kind = KINDS[case.kind]
     subject = case.subject.address

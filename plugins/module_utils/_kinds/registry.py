@@ -5,12 +5,23 @@
 from __future__ import annotations
 
 from .._engine.kind import Kind
+from .db_instance import DbInstance
+from .db_parameter_group import DbParameterGroup
+from .db_subnet_group import DbSubnetGroup
 from .default_security_group import DefaultSecurityGroup
+from .eks_cluster_lookup import EksClusterLookup
 from .elastic_ip import ElasticIp
 from .flow_log import FlowLog
 from .internet_gateway import InternetGateway
 from .nat_gateway import NatGateway
 from .network_acl import NetworkAcl
+from .organization import Organization
+from .organization_account import OrganizationAccount
+from .organization_management_account import OrganizationManagementAccount
+from .organization_policy import OrganizationPolicy
+from .organization_policy_attachment import OrganizationPolicyAttachment
+from .organization_root import OrganizationRoot
+from .organizational_unit import OrganizationalUnit
 from .route_table import RouteTable
 from .security_group import SecurityGroup
 from .subnet import Subnet
@@ -18,12 +29,23 @@ from .vpc import Vpc
 from .vpc_endpoint import VpcEndpoint
 
 _TYPES: tuple[type[Kind], ...] = (
+    DbInstance,
+    DbParameterGroup,
+    DbSubnetGroup,
     DefaultSecurityGroup,
+    EksClusterLookup,
     ElasticIp,
     FlowLog,
     InternetGateway,
     NatGateway,
     NetworkAcl,
+    Organization,
+    OrganizationAccount,
+    OrganizationManagementAccount,
+    OrganizationPolicy,
+    OrganizationPolicyAttachment,
+    OrganizationRoot,
+    OrganizationalUnit,
     RouteTable,
     SecurityGroup,
     Subnet,

@@ -291,9 +291,18 @@ def _root_view(organization: Organization) -> dict[str, Any]:
     return {"Id": root.id, "Arn": root.arn, "Name": "Root", "PolicyTypes": types}
 
 
-def _account_view(node: Node) -> dict[str, Any]:
+def _path(organization: Organization, node: Node) -> str:
+    parts = [node.id]
+    while node.parent is not None:
+        node = organization.nodes[node.parent]
+        parts.append(node.id)
+    return "/".join([organization.id, *reversed(parts), ""])
+
+
+def _account_view(organization: Organization, node: Node) -> dict[str, Any]:
     return {
         "Id": node.id,
+        "Paths": [_path(organization, node)],
         "Arn": node.arn,
         "Email": node.email,
         "Name": node.name,
@@ -304,8 +313,8 @@ def _account_view(node: Node) -> dict[str, Any]:
     }
 
 
-def _unit_view(node: Node) -> dict[str, Any]:
-    return {"Id": node.id, "Arn": node.arn, "Name": node.name}
+def _unit_view(organization: Organization, node: Node) -> dict[str, Any]:
+    return {"Id": node.id, "Arn": node.arn, "Name": node.name, "Path": _path(organization, node)}
 
 
 def _policy_summary(policy: Policy) -> dict[str, Any]:
@@ -455,7 +464,7 @@ def create_organizational_unit(call: Call) -> dict[str, Any]:
     )
     _inherit_full_access(organization, node)
     organization.nodes[identifier] = node
-    return {"OrganizationalUnit": _unit_view(node)}
+    return {"OrganizationalUnit": _unit_view(organization, node)}
 
 
 def _require_free_name(organization: Organization, parent: str, name: str, but: str = "") -> None:
@@ -466,7 +475,8 @@ def _require_free_name(organization: Organization, parent: str, name: str, but: 
 
 @operation("organizations", "DescribeOrganizationalUnit")
 def describe_organizational_unit(call: Call) -> dict[str, Any]:
-    return {"OrganizationalUnit": _unit_view(_unit(_org(call), call["OrganizationalUnitId"]))}
+    organization = _org(call)
+    return {"OrganizationalUnit": _unit_view(organization, _unit(organization, call["OrganizationalUnitId"]))}
 
 
 @operation("organizations", "UpdateOrganizationalUnit")
@@ -476,7 +486,7 @@ def update_organizational_unit(call: Call) -> dict[str, Any]:
     if "Name" in call.params:
         _require_free_name(organization, str(node.parent), call["Name"], node.id)
         node.name = call["Name"]
-    return {"OrganizationalUnit": _unit_view(node)}
+    return {"OrganizationalUnit": _unit_view(organization, node)}
 
 
 @operation("organizations", "DeleteOrganizationalUnit")
@@ -494,7 +504,7 @@ def delete_organizational_unit(call: Call) -> None:
 def list_organizational_units_for_parent(call: Call) -> dict[str, Any]:
     organization = _org(call)
     parent = _parent(organization, call["ParentId"])
-    units = [_unit_view(n) for n in organization.children(parent.id) if n.kind == "ORGANIZATIONAL_UNIT"]
+    units = [_unit_view(organization, n) for n in organization.children(parent.id) if n.kind == "ORGANIZATIONAL_UNIT"]
     return _paged(call, "OrganizationalUnits", units)
 
 
@@ -540,7 +550,8 @@ def list_create_account_status(call: Call) -> dict[str, Any]:
 
 @operation("organizations", "ListAccounts")
 def list_accounts(call: Call) -> dict[str, Any]:
-    found = [_account_view(n) for n in _org(call).nodes.values() if n.kind == "ACCOUNT"]
+    organization = _org(call)
+    found = [_account_view(organization, n) for n in organization.nodes.values() if n.kind == "ACCOUNT"]
     return _paged(call, "Accounts", found)
 
 
@@ -548,13 +559,14 @@ def list_accounts(call: Call) -> dict[str, Any]:
 def list_accounts_for_parent(call: Call) -> dict[str, Any]:
     organization = _org(call)
     parent = _parent(organization, call["ParentId"])
-    found = [_account_view(n) for n in organization.children(parent.id) if n.kind == "ACCOUNT"]
+    found = [_account_view(organization, n) for n in organization.children(parent.id) if n.kind == "ACCOUNT"]
     return _paged(call, "Accounts", found)
 
 
 @operation("organizations", "DescribeAccount")
 def describe_account(call: Call) -> dict[str, Any]:
-    return {"Account": _account_view(_account(_org(call), call["AccountId"]))}
+    organization = _org(call)
+    return {"Account": _account_view(organization, _account(organization, call["AccountId"]))}
 
 
 @operation("organizations", "ListParents")
@@ -884,7 +896,7 @@ def list_delegated_administrators(call: Call) -> dict[str, Any]:
     organization = _org(call)
     wanted = call.get("ServicePrincipal")
     found = [
-        {**_account_view(organization.nodes[number]), "DelegationEnabledDate": min(services.values())}
+        {**_account_view(organization, organization.nodes[number]), "DelegationEnabledDate": min(services.values())}
         for number, services in organization.admins.items()
         if wanted is None or wanted in services
     ]
@@ -932,3 +944,44 @@ def delete_resource_policy(call: Call) -> None:
     if organization.resource_policy is None:
         raise AwsError("ResourcePolicyNotFoundException", "We can't find a resource policy request.")
     organization.resource_policy = None
+
+
+@operation("account", "PutAccountName")
+def put_account_name(call: Call) -> None:
+    """https://docs.aws.amazon.com/accounts/latest/APIReference/API_PutAccountName.html."""
+    organization = _org(call)
+    number = call.get("AccountId", call.account)
+    if number != call.account and "account.amazonaws.com" not in organization.services:
+        message = "User is not authorized: trusted access for AWS Account Management is not enabled."
+        raise AwsError("AccessDeniedException", message)
+    _account(organization, number).name = call["AccountName"]
+
+
+@operation("resourcegroupstaggingapi", "GetResources")
+def get_resources(call: Call) -> dict[str, Any]:
+    """Moto's answer, and in us-east-1 what the management account's organization has.
+
+    https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
+    """
+    answer = call.forward()
+    organization = current(call.world)
+    if organization is None or (call.account, call.region) != (MANAGEMENT_ACCOUNT, "us-east-1"):
+        return answer
+    things: list[Node | Policy] = [*organization.nodes.values(), *organization.policies.values()]
+    filters = [(item["Key"], item.get("Values", [])) for item in call.get("TagFilters", [])]
+    answer["ResourceTagMappingList"] = [
+        *answer.get("ResourceTagMappingList", []),
+        *(
+            {"ResourceARN": thing.arn, "Tags": [{"Key": key, "Value": value} for key, value in thing.tags.items()]}
+            for thing in things
+            if thing.tags
+            and _is_of_type(thing.arn, call.get("ResourceTypeFilters", []))
+            and all(key in thing.tags and (not values or thing.tags[key] in values) for key, values in filters)
+        ),
+    ]
+    return answer
+
+
+def _is_of_type(arn: str, types: list[str]) -> bool:
+    service, resource = arn.split(":")[2], arn.split(":")[5].split("/")[0]
+    return not types or service in types or f"{service}:{resource}" in types

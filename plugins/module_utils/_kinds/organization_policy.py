@@ -1,0 +1,146 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Policies of an organization."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from .._engine.kind import Kind, Observed, Property, Scope, Wanted
+from .._engine.resource import is_known
+from . import _organizations
+from ._once import once
+from ._policies import document, not_json, parsed, same_policy
+from ._session import Session
+from ._shapes import violations
+from ._tags import tag_list
+
+_MOST = {"SERVICE_CONTROL_POLICY": 5120, "RESOURCE_CONTROL_POLICY": 5120, "AISERVICES_OPT_OUT_POLICY": 2500}
+_MOST_OTHERS = 10_000
+"""Characters of a document, spaces included
+(https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html)."""
+
+
+class OrganizationPolicy(Kind):
+    """A policy of any type (https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreatePolicy.html)."""
+
+    name = "organization_policy"
+    properties: ClassVar[Mapping[str, Property]] = {
+        "name": Property("str", required=True, doc="Unique among the policies of its type."),
+        "description": Property("str", default="", doc="What it is for."),
+        "type": Property("str", required=True, immutable=True, doc="Such as C(SERVICE_CONTROL_POLICY)."),
+        "content": Property("json", required=True, same=same_policy, doc="The policy document."),
+    }
+    attributes = ("arn",)
+    key = ("type", "name")
+    tag = _organizations.tag
+
+    def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
+        """List the policies that are declared or the stack's own, with their contents."""
+        return session.each(lambda summary: self._read(session, summary), policies(session, scope))
+
+    def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
+        """Create the policy with its tags."""
+        made = _organizations.change(
+            session,
+            "create_policy",
+            Name=wanted["name"],
+            Description=wanted["description"],
+            Type=wanted["type"],
+            Content=document(parsed(wanted["content"])),
+            Tags=tag_list(wanted.tags),
+        )["Policy"]
+        return self._observed(made, wanted.tags)
+
+    def update(self, session: Session, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
+        """Write what differs."""
+        new = {
+            "Name": wanted["name"],
+            "Description": wanted["description"],
+            "Content": document(parsed(wanted["content"])),
+        }
+        made = _organizations.change(
+            session,
+            "update_policy",
+            PolicyId=observed.id,
+            **{member: value for member, value in new.items() if member.lower() in changed},
+        )["Policy"]
+        return self._observed(made, wanted.tags)
+
+    def delete(self, session: Session, observed: Observed) -> None:
+        """Delete the policy once its attachments are gone."""
+        _organizations.change(
+            session,
+            "delete_policy",
+            retry_on=("PolicyInUseException",),
+            missing=("PolicyNotFoundException",),
+            PolicyId=observed.id,
+        )
+
+    def check(self, properties: Mapping[str, Any]) -> list[str]:
+        """Check against the API's model, and the document's form and size."""
+        known = {name: value for name, value in properties.items() if name not in ("content", "tags")}
+        problems = violations(_organizations.SERVICE, "CreatePolicy", known)
+        content = properties["content"]
+        if not is_known(content):
+            return problems
+        wrong = not_json("content", content)
+        if wrong:
+            return [*problems, *wrong]
+        if not isinstance(parsed(content), Mapping):
+            problems.append("content is not a JSON object")
+        text = document(parsed(content))
+        most = _MOST.get(properties["type"], _MOST_OTHERS)
+        if len(text) > most:
+            problems.append(
+                f"content has {len(text)} characters, a {properties['type']} may have {most}: split it or shorten it"
+            )
+        return problems
+
+    def _read(self, session: Session, summary: Mapping[str, Any]) -> Observed:
+        found = session.call(_organizations.SERVICE, "describe_policy", PolicyId=summary["Id"])["Policy"]
+        return self._observed(found, _organizations.tags_of(session, summary["Id"]))
+
+    @staticmethod
+    def _observed(policy: Mapping[str, Any], tags: Mapping[str, str]) -> Observed:
+        summary = policy["PolicySummary"]
+        return Observed(
+            id=summary["Id"],
+            properties={
+                "name": summary["Name"],
+                "description": summary.get("Description", ""),
+                "type": summary["Type"],
+                "content": json.loads(policy["Content"]),
+            },
+            attributes={"arn": summary["Arn"]},
+            tags=tags,
+        )
+
+
+def policies(session: Session, scope: Scope) -> list[dict[str, Any]]:
+    """Return the summaries of the policies that are declared (by type and name) or the stack's own.
+
+    Asked for once in an observation: the attachments are those of the same policies.
+    """
+    return once(session, scope, "organizations-policies", lambda: _list(session, scope))
+
+
+def _list(session: Session, scope: Scope) -> list[dict[str, Any]]:
+    ours = {arn for arn in _organizations.owned(session, scope) if ":policy/" in arn}
+    declared = {(item.get("type"), item.get("name")) for item in scope.declared.get(OrganizationPolicy.name, ())}
+    # arn:aws:organizations::<management account>:policy/<organization>/<type>/<policy>
+    types = {kind for kind, _name in declared if isinstance(kind, str)} | {arn.split("/")[-2].upper() for arn in ours}
+    listed = session.each(
+        lambda kind: session.pages(
+            _organizations.SERVICE, "list_policies", "Policies", missing=[_organizations.NOT_IN_USE], Filter=kind
+        ),
+        sorted(types),
+    )
+    return [
+        summary
+        for summaries in listed
+        for summary in summaries
+        if not summary["AwsManaged"] and ((summary["Type"], summary["Name"]) in declared or summary["Arn"] in ours)
+    ]
