@@ -110,9 +110,9 @@ class DbInstance(Kind):
         "ca_certificate_identifier": Property("str", doc="The CA of its certificate, such as C(rds-ca-rsa2048-g1)."),
         "apply_immediately": Property(
             "bool",
-            default=True,
+            default=False,
             same=lambda wanted, observed: not wanted or bool(observed),
-            doc="Whether changes that interrupt wait for the maintenance window (false).",
+            doc="Whether changes that interrupt are made now; else they wait for the maintenance window.",
         ),
     }
     attributes = ("arn", "endpoint_address", "endpoint_port", "master_user_secret_arn", "dbi_resource_id", "status")

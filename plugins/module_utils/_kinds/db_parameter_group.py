@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 from .._engine.errors import EngineError
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _rds
+from ._once import owned
 from ._session import Session
 from ._shapes import request, violations
-from ._tags import owned_arns, tag_list
+from ._tags import tag_list
 
 _NAME = re.compile(r"[a-z](-?[a-z0-9]){0,254}")
 _AT_ONCE = 20
@@ -47,8 +48,8 @@ class DbParameterGroup(Kind):
         """List the Region's groups; of those that concern the stack read tags and what differs from the defaults."""
         groups = session.pages("rds", "describe_db_parameter_groups", "DBParameterGroups")
         names = scope.names(self.name, "db_parameter_group_name")
-        owned = owned_arns(session, scope, "rds:pg")
-        found = _rds.ours(session, groups, names, owned, "DBParameterGroupName", "DBParameterGroupArn")
+        arns = owned(session, scope, session.arn("rds", "pg:"))
+        found = _rds.ours(session, groups, names, arns, "DBParameterGroupName", "DBParameterGroupArn")
 
         def one(item: tuple[Mapping[str, Any], dict[str, str]]) -> Observed:
             group, tags = item

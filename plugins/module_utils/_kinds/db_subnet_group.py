@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _rds
+from ._once import owned
 from ._session import Session
 from ._shapes import request, violations
-from ._tags import owned_arns, tag_list
+from ._tags import tag_list
 
 _NAME = re.compile(r"(?!default$)[a-z0-9][a-z0-9 ._-]{0,254}")
 
@@ -37,8 +38,8 @@ class DbSubnetGroup(Kind):
         """List the Region's groups, and read the tags of those that concern the stack."""
         groups = session.pages("rds", "describe_db_subnet_groups", "DBSubnetGroups")
         names = scope.names(self.name, "db_subnet_group_name")
-        owned = owned_arns(session, scope, "rds:subgrp")
-        found = _rds.ours(session, groups, names, owned, "DBSubnetGroupName", "DBSubnetGroupArn")
+        arns = owned(session, scope, session.arn("rds", "subgrp:"))
+        found = _rds.ours(session, groups, names, arns, "DBSubnetGroupName", "DBSubnetGroupArn")
         return [self._observed(group, tags) for group, tags in found]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope
 from ._session import Session
-from ._shapes import violations
+
+_NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 
 
 class EksClusterLookup(Kind):
@@ -48,5 +50,8 @@ class EksClusterLookup(Kind):
         return [cluster for cluster in found if cluster is not None]
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
-        """Check the name against the API's model."""
-        return violations("eks", "CreateCluster", {"name": properties["cluster_name"]})
+        """Check the name against the API's rule."""
+        name = properties["cluster_name"]
+        if isinstance(name, str) and not _NAME.fullmatch(name):
+            return [f"cluster_name {name!r}: use letters, digits, hyphens and underscores, a letter or digit first"]
+        return []
