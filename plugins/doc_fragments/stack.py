@@ -64,7 +64,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Returns the whole plan without changing anything, also when the account or what is referred to is missing.
+    description: Returns the whole plan and changes nothing, also when the account or what is referred to is missing.
   diff_mode:
     support: full
     description: Shows the resources that change, before and after, by address.

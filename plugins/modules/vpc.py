@@ -10,7 +10,7 @@ module: vpc
 short_description: Manage a whole VPC, from its subnets to its flow logs
 version_added: 0.1.0
 description:
-  - Declares a VPC with tiers of subnets over its zones, an internet gateway, NAT gateways, a route table and a network ACL
+  - Declares a VPC with tiers of subnets over its zones, an internet gateway, NAT gateways, route tables, a network ACL
     for each tier, gateway and interface endpoints, and flow logs, as one stack named C(vpc-<name>).
   - The plan (check mode) is complete also while nothing exists yet.
   - The VPC's default security group is emptied, since what is put into no group lands in it.
@@ -56,7 +56,7 @@ options:
         choices: [public, private, isolated]
         required: true
       newbits:
-        description: By how many bits the prefix of a subnet is longer than the VPC's. Required without O(tiers[].cidrs).
+        description: By how many bits a subnet's prefix is longer than the VPC's. Required without O(tiers[].cidrs).
         type: int
         default: 0
       cidrs:
@@ -110,8 +110,8 @@ options:
         type: str
   clusters:
     description:
-      - Names of the EKS clusters that will live here. Subnets get the tags that EKS, the AWS Load Balancer Controller and
-        Karpenter look for.
+      - Names of the EKS clusters that will live here. Subnets get the tags that EKS, the AWS Load Balancer Controller
+        and Karpenter look for.
     type: list
     elements: str
     default: []
@@ -189,7 +189,10 @@ nat_public_ips:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.innovate.platform.plugins.module_utils._kinds.default_security_group import DefaultSecurityGroup
+
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.default_security_group import (
+    DefaultSecurityGroup,
+)
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.elastic_ip import ElasticIp
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.flow_log import FlowLog
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.iam_role import IamRole

@@ -11,9 +11,9 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from botocore.config import Config
 
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from rehearsal.emulator.server import Emulator
 from rehearsal.state import REGION, load
 

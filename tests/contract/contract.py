@@ -31,6 +31,7 @@ class Case:
     :param unchanged: properties that can be neither: with the reason (AWS offers one value only, say).
     :param fresh: begins with an empty AWS, for what there is one of in an account and what outlives its deletion.
     :param label: tells several cases of a kind apart.
+    :param stack: the stack's name, where a look-up goes by it.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Case:
     unchanged: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
     label: str = ""
+    stack: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.label}" if self.label else self.kind

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
-
 from tests.contract.contract import Case, World, actions, all_cases
 
 CASES = all_cases()
@@ -43,7 +43,7 @@ def test_a_case_tries_every_property(case: Case) -> None:
 def test_a_kind_keeps_the_contract(case: Case, session: Session, start_afresh: Callable[[], None]) -> None:
     if case.fresh:
         start_afresh()
-    world = World(session, KINDS, f"contract-{case}".replace("_", "-")[:60])
+    world = World(session, KINDS, case.stack or f"contract-{case}".replace("_", "-")[:60])
     kind = KINDS[case.kind]
     subject = case.subject.address
     everything = [*case.needs, case.subject]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Resource
 from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
@@ -104,7 +105,9 @@ def test_nat_gateways_follow_the_option(nat: str, gateways: int, default_routes:
 def test_isolated_subnets_have_no_way_out() -> None:
     resources = resources_of(interface_endpoints=["sts"])
     assert resources["route_table.isolated"].properties["routes"] == []
-    assert {entry["cidr_block"] for entry in resources["network_acl.isolated"].properties["entries"]} == {"10.10.0.0/16"}
+    assert {entry["cidr_block"] for entry in resources["network_acl.isolated"].properties["entries"]} == {
+        "10.10.0.0/16"
+    }
     for item in resources.values():
         if item.kind == "vpc_endpoint":
             assert "route_table.isolated" not in item.needs()

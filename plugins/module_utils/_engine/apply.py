@@ -99,14 +99,12 @@ class _Worker:
         change = step.change
         kind = self._kinds[change.kind]
         if step.verb == "delete":
-            assert change.observed is not None
-            self._delete(kind, change.observed, change.address)
+            self._delete(kind, change.existing, change.address)
             if change.action == "delete":
                 with self._lock:
                     self.outcome.done.append(change)
             return
-        assert change.resource is not None
-        declared = substitute(change.resource.properties, self._resolve)
+        declared = substitute(change.declaration.properties, self._resolve)
         properties = {**change.properties, **{name: value for name, value in declared.items() if value is not None}}
         wanted = Wanted(change.address, properties, self._options.tags_of(change.address, properties))
         touched = True
@@ -115,8 +113,7 @@ class _Worker:
                 self._await_gone(kind, change.observed, change.address)
             observed = self._create(kind, wanted)
         else:
-            assert change.observed is not None
-            observed, touched = self._update(kind, change.observed, wanted)
+            observed, touched = self._update(kind, change.existing, wanted)
         with self._lock:
             self.outcome.observed[change.address] = observed
             if touched and change.action != "none":
@@ -195,4 +192,3 @@ def client_token(options: Options, wanted: Wanted, salt: str = "") -> str:
     """
     parts = [options.identity, options.stack, wanted.address, wanted.properties, salt]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-

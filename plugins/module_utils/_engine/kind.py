@@ -93,7 +93,7 @@ class Wanted:
 class Scope:
     """What an observation is about: one stack, and what is declared in it.
 
-    :param declared: for each kind, the declared properties by name, with :class:`Unknown` where a value isn't there yet.
+    :param declared: for each kind, the declared properties by name; :class:`Unknown` where a value isn't there yet.
     """
 
     stack: str
@@ -134,7 +134,7 @@ class Kind(ABC):
 
     @abstractmethod
     def observe(self, session: Any, scope: Scope) -> Iterable[Observed]:
-        """List everything of this kind that the stack owns or that carries a declared natural key, in as few calls as can be."""
+        """List what the stack owns of this kind, and what has a declared natural key, in as few calls as can be."""
 
     def create(self, session: Any, wanted: Wanted, token: str) -> Observed:
         """Create it and return it as it is now, ready or not. ``token`` is a client token of 64 hexadecimal digits."""

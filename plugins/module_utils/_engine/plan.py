@@ -64,6 +64,20 @@ class Change:
     forced_by: tuple[str, ...] = ()
     reason: str = ""
 
+    @property
+    def existing(self) -> Observed:
+        """What is there; only for changes of something that is."""
+        if self.observed is None:
+            raise ValueError(f"{self.address} is not there")
+        return self.observed
+
+    @property
+    def declaration(self) -> Resource:
+        """What is declared; only for changes of something that is."""
+        if self.resource is None:
+            raise ValueError(f"{self.address} is not declared")
+        return self.resource
+
     def attribute(self, name: str) -> Any:
         """Return what a reference to this resource yields at planning time."""
         declared = self.properties.get(name)
@@ -148,7 +162,9 @@ def make_plan(
         changes.append(change)
         if kind.lookup and found is None and not options.absent:
             query = ", ".join(f"{name} {properties[name]}" for name in kind.key if name in properties)
-            missing.append(f"{resource.address}: there is no {kind.name.replace('_', ' ')} with {query}: {resource.hint}")
+            missing.append(
+                f"{resource.address}: there is no {kind.name.replace('_', ' ')} with {query}: {resource.hint}"
+            )
 
     if options.absent:
         changes = [_removal(change, kinds) for change in changes if change.observed and _is_removable(change, kinds)]
@@ -162,7 +178,9 @@ def differences(kind: Kind, properties: Mapping[str, Any], tags: Mapping[str, st
     changed = [
         name
         for name, spec in kind.properties.items()
-        if not spec.write_only and name in properties and not same(spec, properties[name], observed.properties.get(name))
+        if not spec.write_only
+        and name in properties
+        and not same(spec, properties[name], observed.properties.get(name))
     ]
     if kind.taggable and any(observed.tags.get(key) != value for key, value in tags.items()):
         changed.append("tags")
@@ -287,7 +305,7 @@ class _Matching:
 
     @staticmethod
     def _distance(kind: Kind, properties: Mapping[str, Any], item: Observed) -> tuple[bool, int, int]:
-        """Rank twins left by an interrupted replacement: alive before dying, then the one with the fewest differences."""
+        """Rank twins left by an interrupted replacement: alive before dying, then by the fewest differences."""
         changed = differences(kind, properties, {}, item)
         return item.state != "ready", sum(kind.properties[name].immutable for name in changed), len(changed)
 
@@ -313,7 +331,11 @@ def _decide(
         return replace(base, action="replace", changed=changed, reason="its creation failed")
     refusals = [f"{resource.address}: {problem}" for problem in kind.refuse(found, properties)]
     problems += refusals
-    forced = () if refusals else tuple(name for name in changed if name in kind.properties and kind.properties[name].immutable)
+    forced = (
+        ()
+        if refusals
+        else tuple(name for name in changed if name in kind.properties and kind.properties[name].immutable)
+    )
     if forced:
         if not _allowed(resource.address, options.allow_replace):
             shown = "; ".join(

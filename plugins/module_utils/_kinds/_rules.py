@@ -81,7 +81,7 @@ def observed_rules(permissions: Iterable[Mapping[str, Any]], group_id: str) -> l
 
 
 def write_rules(session: Session, group_id: str, direction: str, there: Iterable[Rule], wanted: Iterable[Rule]) -> None:
-    """Bring a group's rules of one direction to what is wanted: first add, then take away, so that no traffic breaks."""
+    """Bring a group's rules of one direction to what is wanted: add first, then take away: no traffic breaks."""
     old = {_identity(rule): rule for rule in there}
     new = {_identity(rule): rule for rule in wanted}
     authorize, revoke = _DIRECTIONS[direction]

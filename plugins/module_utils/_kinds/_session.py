@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
@@ -18,9 +18,6 @@ except ImportError:  # the modules say so by AnsibleAWSModule
 
 from .._engine.errors import EngineError
 from .._engine.observe import side_by_side
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 Connect = Callable[[str, str], Any]
 """Makes a boto3 client for a service and a Region."""
@@ -74,14 +71,16 @@ class Session:
         except is_boto3_error_code(list(missing)):
             return {}
         except (BotoCoreError, ClientError) as error:
-            raise EngineError(f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}") from error
+            raise EngineError(
+                f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}"
+            ) from error
         response.pop("ResponseMetadata", None)
         return response
 
     def pages(
         self, service: str, operation: str, key: str, /, *, missing: Iterable[str] = (), region: str = "", **params: Any
     ) -> list[Any]:
-        """Return all items under ``key`` over all pages of a listing operation, in another Region where one is given."""
+        """Return all items under ``key`` over all pages of a listing, in another Region where one is given."""
         client = self.client(service, region)
         if not client.can_paginate(operation):
             return list(self.call(service, operation, missing=missing, **params).get(key, []))
@@ -90,7 +89,9 @@ class Session:
         except is_boto3_error_code(list(missing)):
             return []
         except (BotoCoreError, ClientError) as error:
-            raise EngineError(f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}") from error
+            raise EngineError(
+                f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}"
+            ) from error
         return list(found.get(key, []))
 
     def polled(self, service: str, waiter: str, /, **params: Any) -> bool:
@@ -109,19 +110,21 @@ class Session:
         for acceptor in config.acceptors:
             if acceptor.matcher_func(response):
                 if acceptor.state == "failure":
-                    raise EngineError(f"{service}: {waiter.replace('_', ' ')} will not come about: {acceptor.explanation}")
+                    raise EngineError(
+                        f"{service}: {waiter.replace('_', ' ')} will not come about: {acceptor.explanation}"
+                    )
                 return bool(acceptor.state == "success")
         if "Error" in response:
-            error = response["Error"]
-            raise EngineError(f"{service}:{config.operation}: {error.get('Code')}: {error.get('Message')}")
+            details = response["Error"]
+            raise EngineError(f"{service}:{config.operation}: {details.get('Code')}: {details.get('Message')}")
         return False
 
-    def each(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    def each[Item, Result](self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Return what a function makes of each item, side by side, in their order."""
         return side_by_side(function, items, workers=8)
 
     def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
-        """Return an ARN in this partition; Region and account are this session's unless given (empty for global ones)."""
+        """Return an ARN in this partition; Region and account: the session's unless given (empty for global ones)."""
         region = self.region if region is None else region
         account = self.account_id if account is None else account
         return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"

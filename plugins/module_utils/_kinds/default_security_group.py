@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -21,7 +21,7 @@ class DefaultSecurityGroup(Kind):
     """
 
     name = "default_security_group"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
         "ingress": Property("set", default=[], same=same_rules, doc="What may come in; nothing by default."),
         "egress": Property("set", default=[], same=same_rules, doc="What may go out; nothing by default."),

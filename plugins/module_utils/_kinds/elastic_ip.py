@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -17,7 +17,7 @@ class ElasticIp(Kind):
     """A public IPv4 address that stays ours (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html)."""
 
     name = "elastic_ip"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "public_ipv4_pool": Property("str", immutable=True, doc="A pool of own addresses (BYOIP) to take it from.")
     }
     attributes = ("arn", "public_ip")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -15,10 +15,13 @@ from ._tags import tag_dict
 
 
 class FlowLog(Kind):
-    """A flow log (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html); nothing of it can be changed."""
+    """A flow log (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html).
+
+    Nothing of it can be changed in place.
+    """
 
     name = "flow_log"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "resource_id": Property("str", required=True, immutable=True, doc="The VPC, subnet or network interface."),
         "resource_type": Property("str", default="VPC", immutable=True, doc="C(VPC), C(Subnet), C(NetworkInterface)."),
         "traffic_type": Property("str", default="ALL", immutable=True, doc="C(ALL), C(ACCEPT) or C(REJECT)."),
@@ -58,7 +61,9 @@ class FlowLog(Kind):
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Delete the flow log."""
-        _ec2.raise_unsuccessful(session.call("ec2", "delete_flow_logs", FlowLogIds=[observed.id]), ("InvalidFlowLogId.NotFound",))
+        _ec2.raise_unsuccessful(
+            session.call("ec2", "delete_flow_logs", FlowLogIds=[observed.id]), ("InvalidFlowLogId.NotFound",)
+        )
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, and that the destination is whole."""

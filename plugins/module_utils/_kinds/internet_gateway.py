@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -20,7 +20,9 @@ class InternetGateway(Kind):
     """
 
     name = "internet_gateway"
-    properties: Mapping[str, Property] = {"vpc_id": Property("str", required=True, doc="The VPC it is attached to.")}
+    properties: ClassVar[Mapping[str, Property]] = {
+        "vpc_id": Property("str", required=True, doc="The VPC it is attached to.")
+    }
     attributes = ("arn",)
     tag = _ec2.tag
 

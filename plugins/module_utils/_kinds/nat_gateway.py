@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.errors import EngineError, Tombstone
 from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
@@ -26,7 +26,7 @@ class NatGateway(Kind):
     """A zonal NAT gateway (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html)."""
 
     name = "nat_gateway"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "subnet_id": Property("str", required=True, immutable=True, doc="The public subnet it stands in."),
         "allocation_id": Property("str", immutable=True, doc="Its elastic IP; only for public ones."),
         "connectivity_type": Property("str", default="public", immutable=True, doc="C(public) or C(private)."),
@@ -85,7 +85,7 @@ class NatGateway(Kind):
 
     @staticmethod
     def _observed(session: Session, gateway: Mapping[str, Any]) -> Observed:
-        address = next(iter(gateway.get("NatGatewayAddresses", [])), {})
+        address: Mapping[str, Any] = next(iter(gateway.get("NatGatewayAddresses", [])), {})
         return Observed(
             id=gateway["NatGatewayId"],
             properties={

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -24,7 +24,7 @@ class NetworkAcl(Kind):
     """
 
     name = "network_acl"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
         "entries": Property(
             "set",

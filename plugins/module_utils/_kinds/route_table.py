@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -33,7 +33,7 @@ class RouteTable(Kind):
     """
 
     name = "route_table"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
         "routes": Property("set", default=[], doc="A destination (C(destination_cidr_block)) and a target each."),
         "subnet_ids": Property("set", default=[], doc="The subnets that use it."),

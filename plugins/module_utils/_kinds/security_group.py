@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -24,11 +24,13 @@ class SecurityGroup(Kind):
     """
 
     name = "security_group"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "group_name": Property("str", required=True, immutable=True, doc="Unique in the VPC."),
         "description": Property("str", required=True, immutable=True, doc="What it is for; can't be changed later."),
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
-        "ingress": Property("set", default=[], same=same_rules, doc="What may come in; see the names of SecurityGroupRule."),
+        "ingress": Property(
+            "set", default=[], same=same_rules, doc="What may come in; see the names of SecurityGroupRule."
+        ),
         "egress": Property("set", default=[], same=same_rules, doc="What may go out; nothing by default."),
     }
     attributes = ("arn", "owner_id")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -18,7 +18,7 @@ class Subnet(Kind):
     """A subnet (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html)."""
 
     name = "subnet"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
         "cidr_block": Property("str", required=True, immutable=True, doc="The IPv4 range, within the VPC's."),
         "availability_zone": Property("str", required=True, immutable=True, doc="The zone's name, C(eu-central-1a)."),
@@ -83,7 +83,9 @@ class Subnet(Kind):
         """Refuse zones that the Region or the account doesn't have."""
         found = session.call("ec2", "describe_availability_zones", Filters=[{"Name": "state", "Values": ["available"]}])
         zones = sorted(zone["ZoneName"] for zone in found["AvailabilityZones"])
-        unknown = {item["availability_zone"] for item in wanted if isinstance(item["availability_zone"], str)} - set(zones)
+        unknown = {item["availability_zone"] for item in wanted if isinstance(item["availability_zone"], str)} - set(
+            zones
+        )
         return [f"{session.region} has no zone {zone}: use {', '.join(zones)}" for zone in sorted(unknown)]
 
     @staticmethod

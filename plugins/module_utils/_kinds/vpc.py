@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
@@ -18,11 +18,13 @@ class Vpc(Kind):
     """A VPC (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html)."""
 
     name = "vpc"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "cidr_block": Property("str", required=True, immutable=True, doc="The primary IPv4 range."),
         "instance_tenancy": Property("str", immutable=True, doc="C(default) or C(dedicated)."),
         "enable_dns_support": Property("bool", default=True, doc="Whether the Amazon resolver answers."),
-        "enable_dns_hostnames": Property("bool", default=True, doc="Whether instances get DNS names; endpoints need it."),
+        "enable_dns_hostnames": Property(
+            "bool", default=True, doc="Whether instances get DNS names; endpoints need it."
+        ),
     }
     attributes = ("arn", "owner_id")
     tag = _ec2.tag
@@ -49,13 +51,8 @@ class Vpc(Kind):
     def update(self, session: Session, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
         """Set DNS attributes; the API takes one a call, and support has to be on before host names."""
         for name in (name for name in _DNS if name in changed):
-            session.call(
-                "ec2",
-                "modify_vpc_attribute",
-                retry_on=_ec2.MISSING_NETWORK,
-                VpcId=observed.id,
-                **{_DNS[name][1]: {"Value": wanted[name]}},
-            )
+            setting: dict[str, Any] = {_DNS[name][1]: {"Value": wanted[name]}}
+            session.call("ec2", "modify_vpc_attribute", retry_on=_ec2.MISSING_NETWORK, VpcId=observed.id, **setting)
         return observed
 
     def delete(self, session: Session, observed: Observed) -> None:

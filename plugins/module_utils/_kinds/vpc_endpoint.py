@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .._engine.errors import EngineError, Tombstone
 from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
@@ -35,7 +35,7 @@ class VpcEndpoint(Kind):
     """A gateway or interface endpoint (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html)."""
 
     name = "vpc_endpoint"
-    properties: Mapping[str, Property] = {
+    properties: ClassVar[Mapping[str, Property]] = {
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
         "service_name": Property("str", required=True, immutable=True, doc="Such as C(com.amazonaws.eu-central-1.s3)."),
         "vpc_endpoint_type": Property("str", default="Gateway", immutable=True, doc="C(Gateway) or C(Interface)."),
@@ -100,7 +100,9 @@ class VpcEndpoint(Kind):
         found = self._describe(session, observed)
         state = _STATES.get(found["State"].lower(), "failed") if found else "pending"
         if state in ("failed", "deleting"):
-            raise EngineError(f"VPC endpoint {observed.id} is {found['State']}: {found.get('LastError', {}).get('Message', '')}")
+            raise EngineError(
+                f"VPC endpoint {observed.id} is {found['State']}: {found.get('LastError', {}).get('Message', '')}"
+            )
         return self._observed(session, found) if state == "ready" else None
 
     def gone(self, session: Session, observed: Observed) -> bool:
@@ -111,11 +113,13 @@ class VpcEndpoint(Kind):
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, and that each type has what is its own."""
         problems = violations("ec2", "CreateVpcEndpoint", properties)
-        wrong = ("subnet_ids", "security_group_ids", "private_dns_enabled")
+        wrong: tuple[str, ...] = ("subnet_ids", "security_group_ids", "private_dns_enabled")
         if properties["vpc_endpoint_type"] != "Gateway":
             wrong = ("route_table_ids",)
         problems += [
-            f"an endpoint of type {properties['vpc_endpoint_type']} takes no {name}" for name in wrong if properties.get(name)
+            f"an endpoint of type {properties['vpc_endpoint_type']} takes no {name}"
+            for name in wrong
+            if properties.get(name)
         ]
         return problems
 
@@ -123,7 +127,10 @@ class VpcEndpoint(Kind):
         """Refuse services that the Region doesn't offer."""
         offered = set(session.call("ec2", "describe_vpc_endpoint_services").get("ServiceNames", []))
         missing = sorted({item["service_name"] for item in wanted} - offered)
-        return [f"{session.region} offers no endpoint service {name}: see describe-vpc-endpoint-services" for name in missing]
+        return [
+            f"{session.region} offers no endpoint service {name}: see describe-vpc-endpoint-services"
+            for name in missing
+        ]
 
     @staticmethod
     def _describe(session: Session, observed: Observed) -> dict[str, Any]:

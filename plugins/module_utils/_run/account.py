@@ -100,7 +100,9 @@ def _account_named(module: AnsibleAWSModule, name: str, region: str, connection:
         ) from error
     found = [item["Id"] for item in accounts if item["Name"] == name and item["Status"] == "ACTIVE"]
     if len(found) > 1:
-        raise EngineError(f"the organization has {len(found)} accounts named '{name}' ({', '.join(found)}): use `account_id`")
+        raise EngineError(
+            f"the organization has {len(found)} accounts named '{name}' ({', '.join(found)}): use `account_id`"
+        )
     return found[0] if found else None
 
 

@@ -100,6 +100,7 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind]) -> NoRe
         _fail_applying(module, outcome, done)
     found = {change.address: change for change in plan.changes if not options.absent}
     module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
+    raise SystemExit(0)  # what exit_json does; it has no type that says so
 
 
 def _result(plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None = None) -> dict[str, Any]:
@@ -148,7 +149,9 @@ def _summary(changes: Iterable[Change], mood: str) -> str:
     if not counts:
         return "nothing to change"
     verb = "" if mood == "would" else "d"
-    return ", ".join(f"{count} {_PARTICIPLES[action] if verb else 'to ' + action}" for action, count in sorted(counts.items()))
+    return ", ".join(
+        f"{count} {_PARTICIPLES[action] if verb else 'to ' + action}" for action, count in sorted(counts.items())
+    )
 
 
 _PARTICIPLES = {
@@ -162,8 +165,13 @@ _PARTICIPLES = {
 
 def _fail(module: AnsibleAWSModule, problems: Sequence[str], **result: Any) -> NoReturn:
     problems = list(dict.fromkeys(problems))
-    msg = problems[0] if len(problems) == 1 else f"{len(problems)} problems:\n" + "\n".join(f"- {item}" for item in problems)
+    msg = (
+        problems[0]
+        if len(problems) == 1
+        else f"{len(problems)} problems:\n" + "\n".join(f"- {item}" for item in problems)
+    )
     module.fail_json(msg=msg, problems=problems, **result)
+    raise SystemExit(1)  # what fail_json does; it has no type that says so
 
 
 def _fail_applying(module: AnsibleAWSModule, outcome: Outcome, result: Mapping[str, Any]) -> NoReturn:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Network ACLs for each kind of tier: a second, coarse line behind the security groups.
 
-SSH and RDP never come in from the internet (AWS FSBP control EC2.21), also not by the ephemeral ports that answers need.
+SSH and RDP never come in from the internet (AWS FSBP control EC2.21), also not by the ephemeral ports of answers.
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ def parse_network(text: str, what: str, problems: list[str]) -> Network | None:
     except ValueError:
         pass
     try:
-        problems.append(f"{what} {text}: the address has bits set beyond its prefix: write {Network(text, strict=False)}")
+        problems.append(
+            f"{what} {text}: the address has bits set beyond its prefix: write {Network(text, strict=False)}"
+        )
     except ValueError:
         problems.append(f"{what} {text!r} is not an IPv4 range: write it as 10.10.0.0/16")
     return None
@@ -56,7 +58,7 @@ def parse_network(text: str, what: str, problems: list[str]) -> Network | None:
 def lay_out(cidr: str, tiers: Sequence[Tier], zones: Sequence[str]) -> Layout:
     """Return the subnets of each tier: in the order of the tiers, aligned, each tier with room for more zones.
 
-    10.10.0.0/16 with tiers of 3, 6 and 6 new bits gives 10.10.0.0/19, 10.10.128.0/22 and 10.10.144.0/22 as the first ones.
+    10.10.0.0/16 with tiers of 3, 6 and 6 new bits begins them at 10.10.0.0/19, 10.10.128.0/22 and 10.10.144.0/22.
     """
     layout = Layout()
     vpc = parse_network(cidr, "the VPC's cidr", layout.problems)
@@ -84,7 +86,8 @@ def lay_out(cidr: str, tiers: Sequence[Tier], zones: Sequence[str]) -> Layout:
         position += size * room
     if position > int(vpc.broadcast_address) + 1:
         layout.problems.append(
-            f"{vpc} is too small for its tiers with room for {room} zones each: give larger newbits, fewer tiers or a larger cidr"
+            f"{vpc} is too small for its tiers with room for {room} zones each: "
+            "give larger newbits, fewer tiers or a larger cidr"
         )
         return layout
     _find_overlaps(layout)

@@ -54,7 +54,9 @@ def problems_of(network: Network, layout: Layout) -> list[str]:
         problems.append(f"name {network.name!r}: use up to 30 lower-case letters, digits and hyphens, a letter first")
     if not network.zones:
         problems.append("availability_zones is empty: give at least one, three for production")
-    problems += [f"availability zone {zone} is listed twice" for zone, count in Counter(network.zones).items() if count > 1]
+    problems += [
+        f"availability zone {zone} is listed twice" for zone, count in Counter(network.zones).items() if count > 1
+    ]
     problems += [
         f"availability zone {zone} is not in region {network.region}: its name must begin with {network.region}"
         for zone in network.zones
@@ -202,7 +204,7 @@ class _Builder:
             )
 
     def _route_tables(self) -> Iterator[Resource]:
-        """Yield one table for each public or isolated tier, and one for each zone of a private one (its own NAT gateway)."""
+        """Yield a table for each public or isolated tier, and one for each zone of a private one (its NAT gateway)."""
         zones = self._network.zones
         for tier in self._tiers("public", "isolated"):
             routes = [{"destination_cidr_block": _WORLD, "gateway_id": Ref("internet_gateway.main")}]
@@ -244,7 +246,9 @@ class _Builder:
     def _endpoints(self) -> Iterator[Resource]:
         network = self._network
         tables = [Ref(f"route_table.{tier.name}") for tier in self._tiers("public")]
-        tables += [Ref(f"route_table.{t.name}-{self._letter(zone)}") for t in self._tiers("private") for zone in network.zones]
+        tables += [
+            Ref(f"route_table.{t.name}-{self._letter(zone)}") for t in self._tiers("private") for zone in network.zones
+        ]
         for service in network.gateway_endpoints:
             # Isolated subnets get none: they shall have no way out at all.
             yield self._endpoint(service, {"vpc_endpoint_type": "Gateway", "route_table_ids": tables})
@@ -354,4 +358,3 @@ class _Builder:
             },
             depends_on=("log_group.flow-logs",),
         )
-

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Ref, Resource
-
 from tests.contract.contract import Case
 
 ZONE = "eu-central-1a"

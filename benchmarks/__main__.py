@@ -1,0 +1,178 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m benchmarks``: runs that change nothing, ours beside amazon.aws' one task per resource.
+
+Writes build/benchmarks.json: a list of ``{name, value, unit, target, met}``; the last two are null without a target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal import __main__ as rehearsal
+from rehearsal import state
+from rehearsal.rehearse import INVENTORIES, environment
+from rehearsal.state import EmulatorState
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAYBOOKS = ROOT / "benchmarks" / "playbooks"
+SITE = [*(word for name in INVENTORIES for word in ("-i", f"inventories/{name}")), "playbooks/site.yml"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of a playbook: wall and CPU seconds (children included), and the AWS calls it made."""
+
+    wall: float
+    cpu: float
+    calls: list[dict[str, Any]]
+    output: str
+
+
+def run(emulator: EmulatorState, *arguments: str, expect_no_change: bool = True) -> Sample:
+    """Run a playbook and measure it; a failure, or a change where none is expected, ends the benchmark."""
+    mark = emulator.admin("calls?since=0")["mark"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    done = subprocess.run(
+        ["ansible-playbook", *arguments],
+        cwd=ROOT,
+        env={
+            **environment(emulator),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode or (expect_no_change and any(line.startswith("changed:") for line in done.stdout.splitlines())):
+        sys.exit(f"{' '.join(arguments)}\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Sample(wall, cpu, emulator.admin(f"calls?since={mark}")["calls"], done.stdout)
+
+
+@dataclass
+class Figures:
+    """What is printed and written at the end."""
+
+    rows: list[dict[str, Any]]
+
+    def add(self, name: str, value: float, unit: str, target: str = "", met: bool | None = None) -> None:
+        """Add a figure, and print it."""
+        self.rows.append({"name": name, "value": round(value, 3), "unit": unit, "target": target or None, "met": met})
+        verdict = "" if met is None else f"   target {target}: {'met' if met else 'NOT MET'}"
+        print(f"  {name:<58}{value:>10.2f} {unit}{verdict}", flush=True)
+
+
+def network(emulator: EmulatorState, figures: Figures, pairs: int) -> None:
+    """Compare the unchanged runs of one network, in turn, and their AWS calls."""
+    ours, theirs = str(PLAYBOOKS / "network_innovate.yml"), str(PLAYBOOKS / "network_amazon_aws.yml")
+    print("network: building it twice, once with each")
+    for playbook in (ours, theirs):
+        run(emulator, playbook, expect_no_change=False)
+    print(f"network: {pairs} pairs of unchanged runs")
+    samples = [(run(emulator, ours), run(emulator, theirs)) for _ in range(pairs)]
+    # `ansible-playbook` that calls no module: what neither of them can be faster than.
+    floor = statistics.median(run(emulator, str(PLAYBOOKS / "nothing.yml")).wall for _ in range(pairs))
+    mine = statistics.median(a.wall for a, _ in samples)
+    other = statistics.median(b.wall for _, b in samples)
+    ratio = statistics.median(b.wall / a.wall for a, b in samples)
+    resources = resources_of(emulator, "vpc-bench")
+    calls = len(samples[-1][0].calls)
+    figures.add("network, unchanged: innovate.platform.vpc", mine, "s")
+    figures.add("network, unchanged: amazon.aws, a task per resource", other, "s")
+    figures.add("network, unchanged: ansible-playbook without any module", floor, "s")
+    figures.add("network, unchanged: amazon.aws / ours", ratio, "times", ">= 10", ratio >= 10)
+    figures.add(
+        "network, unchanged: CPU, amazon.aws / ours", statistics.median(b.cpu / a.cpu for a, b in samples), "times"
+    )
+    figures.add("network, AWS calls: innovate.platform.vpc", calls, "calls")
+    figures.add("network, AWS calls: amazon.aws", len(samples[-1][1].calls), "calls")
+    figures.add("network, resources", resources, "resources")
+    per_resource = calls / resources
+    figures.add("network, AWS calls per resource: ours", per_resource, "calls", "<= 0.5", per_resource <= 0.5)
+    figures.add("network, AWS calls per resource: amazon.aws", len(samples[-1][1].calls) / resources, "calls")
+
+
+def resources_of(emulator: EmulatorState, stack: str) -> int:
+    """Return how many resources of a stack the tagging API knows (untagged ones and IAM's are not counted)."""
+    import boto3  # noqa: PLC0415
+
+    client = boto3.client(
+        "resourcegroupstaggingapi",
+        region_name=state.REGION,
+        endpoint_url=emulator.endpoint,
+        aws_access_key_id=emulator.access_key_id,
+        aws_secret_access_key=emulator.secret_access_key,
+    )
+    pages = client.get_paginator("get_resources").paginate(TagFilters=[{"Key": "innovate:stack", "Values": [stack]}])
+    return sum(len(page["ResourceTagMappingList"]) for page in pages)
+
+
+def site(emulator: EmulatorState, figures: Figures) -> None:
+    """Measure the unchanged run of everything, and where its time goes."""
+    print("site: building it")
+    built = run(emulator, *SITE, expect_no_change=False)
+    print("site: unchanged runs")
+    samples = [run(emulator, *SITE) for _ in range(2)]
+    sample = min(samples, key=lambda item: item.wall)
+    figures.add("site.yml from nothing, four inventories, pace 0", built.wall, "s")
+    figures.add("site.yml, unchanged, four inventories", sample.wall, "s")
+    figures.add("site.yml, unchanged: CPU of Ansible and modules", sample.cpu, "s")
+    figures.add("site.yml, unchanged: AWS calls", len(sample.calls), "calls")
+    waited = sum(call["duration"] for call in sample.calls) / 1000
+    figures.add("site.yml, unchanged: time inside the emulated AWS, summed", waited, "s")
+    print("  most called:")
+    for (service, operation), count in Counter((c["service"], c["operation"]) for c in sample.calls).most_common(12):
+        print(f"    {count:>4}  {service}:{operation}")
+
+
+def main() -> int:
+    """Start an emulated AWS of its own, measure, write the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of unchanged runs of the network")
+    parser.add_argument("--only", choices=["network", "site"], help="one part only")
+    args = parser.parse_args()
+    figures = Figures([])
+    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(prefix="innovate-bench-") as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        if rehearsal.up(directory, 0.0, 0, 60.0):
+            return 1
+        emulator = state.load(directory)
+        assert emulator is not None
+        try:
+            if args.only != "site":
+                network(emulator, figures, args.pairs)
+            if args.only != "network":
+                emulator.admin("reset", "POST")
+                site(emulator, figures)
+        finally:
+            rehearsal.down(directory)
+    out = ROOT / "build" / "benchmarks.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(figures.rows, indent=2) + "\n")
+    print(f"written: {out.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
