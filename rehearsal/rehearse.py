@@ -20,9 +20,7 @@ from rehearsal.state import EmulatorState
 ROOT = Path(__file__).resolve().parent.parent
 INVENTORIES = ("organization", "dev", "stage", "prod")
 #: `dev : ok=9 changed=0 unreachable=0 failed=0 ...`, a line of Ansible's recap.
-_RECAP = re.compile(
-    r"^(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)\s"
-)
+_RECAP = re.compile(r"^(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)\s")
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import botocore.parsers
 import moto.core.responses
+from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import NotFound, get_service_router
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import HTTPException
 
 from rehearsal.emulator import wire
 from rehearsal.emulator.errors import AwsError
@@ -222,6 +224,16 @@ class Gateway:
                     result = handler(call) or {}
                 except AwsError as error:
                     raise _Refused(service, model, protocol, error) from None
+                except ServiceException as error:  # from moto's own state, asked directly
+                    wrapped = AwsError(error.code, error.message)
+                    raise _Refused(service, model, protocol, wrapped) from None
+                except HTTPException as error:
+                    wrapped = AwsError(
+                        getattr(error, "error_type", type(error).__name__),
+                        getattr(error, "message", str(error)),
+                        status=error.code,
+                    )
+                    raise _Refused(service, model, protocol, wrapped) from None
                 if self.check_responses and model.output_shape is not None:
                     self._look(service, operation, model, result)
                 return _serialize(service, model, protocol, result)

@@ -6,10 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal.emulator.services import eks, organizations, sts
+from rehearsal.emulator.services import (
+    ec2,
+    eks,
+    iam,
+    kms,
+    logs,
+    organizations,
+    s3,
+    sqs,
+    sts,
+    tagging,
+)
 from rehearsal.emulator.world import World
 
-__all__ = ["STARTUP", "eks", "organizations", "reset", "sts"]
+__all__ = ["STARTUP", "ec2", "eks", "iam", "kms", "logs", "organizations", "reset", "s3", "sqs", "sts", "tagging"]
 
 STARTUP: list[Callable[[World], None]] = [
     lambda world: world.on_reset.append(lambda: eks.reset(world)),

@@ -20,6 +20,7 @@ from moto.iam.models import iam_backends
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
+from rehearsal.emulator.services import tagging
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, World, letters
 
 _LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -957,31 +958,10 @@ def put_account_name(call: Call) -> None:
     _account(organization, number).name = call["AccountName"]
 
 
-@operation("resourcegroupstaggingapi", "GetResources")
-def get_resources(call: Call) -> dict[str, Any]:
-    """Moto's answer, and in us-east-1 what the management account's organization has.
-
-    https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
-    """
-    answer = call.forward()
+@tagging.source
+def tagged(call: Call) -> Iterator[tuple[str, dict[str, str]]]:
+    """What the organization has that carries tags: the tagging API shows it to the management account in us-east-1."""
     organization = current(call.world)
-    if organization is None or (call.account, call.region) != (MANAGEMENT_ACCOUNT, "us-east-1"):
-        return answer
-    things: list[Node | Policy] = [*organization.nodes.values(), *organization.policies.values()]
-    filters = [(item["Key"], item.get("Values", [])) for item in call.get("TagFilters", [])]
-    answer["ResourceTagMappingList"] = [
-        *answer.get("ResourceTagMappingList", []),
-        *(
-            {"ResourceARN": thing.arn, "Tags": [{"Key": key, "Value": value} for key, value in thing.tags.items()]}
-            for thing in things
-            if thing.tags
-            and _is_of_type(thing.arn, call.get("ResourceTypeFilters", []))
-            and all(key in thing.tags and (not values or thing.tags[key] in values) for key, values in filters)
-        ),
-    ]
-    return answer
-
-
-def _is_of_type(arn: str, types: list[str]) -> bool:
-    service, resource = arn.split(":")[2], arn.split(":")[5].split("/")[0]
-    return not types or service in types or f"{service}:{resource}" in types
+    if organization is not None and (call.account, call.region) == (MANAGEMENT_ACCOUNT, "us-east-1"):
+        things: list[Node | Policy] = [*organization.nodes.values(), *organization.policies.values()]
+        yield from ((thing.arn, dict(thing.tags)) for thing in things)

@@ -1,0 +1,36 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""KMS: the period of rotation.
+
+https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.kms.models import kms_backends
+
+from rehearsal.emulator.registry import Call, operation
+
+
+def _key(call: Call) -> Any:
+    backend = kms_backends[call.account][call.region]
+    return backend.keys[backend.get_key_id(call["KeyId"])]
+
+
+@operation("kms", "EnableKeyRotation")
+def enable_key_rotation(call: Call) -> dict[str, Any]:
+    """Rotation every 365 days, or as many as are asked for."""
+    answer = call.forward()
+    _key(call).rotation_period = call.get("RotationPeriodInDays", 365)
+    return answer
+
+
+@operation("kms", "GetKeyRotationStatus")
+def get_key_rotation_status(call: Call) -> dict[str, Any]:
+    """Whether a key rotates, and how often."""
+    answer = call.forward()
+    if answer.get("KeyRotationEnabled"):
+        answer["RotationPeriodInDays"] = getattr(_key(call), "rotation_period", 365)
+    return answer
