@@ -166,7 +166,7 @@ class KmsKey(Kind):
             if metadata.get("KeyState") != "PendingDeletion":
                 continue
             if all(self._form(metadata)[name] == wanted[name] for name in _IMMUTABLE):
-                session.call("kms", "cancel_key_deletion", KeyId=arn)
+                session.call("kms", "cancel_key_deletion", KeyId=metadata["KeyId"])
                 return self._details(session, {**metadata, "KeyState": "Disabled", "Enabled": False}, tags)
         return None
 

@@ -9,10 +9,19 @@ from .db_instance import DbInstance
 from .db_parameter_group import DbParameterGroup
 from .db_subnet_group import DbSubnetGroup
 from .default_security_group import DefaultSecurityGroup
+from .ecr_repository import EcrRepository
 from .eks_cluster_lookup import EksClusterLookup
 from .elastic_ip import ElasticIp
+from .event_rule import EventRule
 from .flow_log import FlowLog
+from .iam_instance_profile import IamInstanceProfile
+from .iam_oidc_provider import IamOidcProvider
+from .iam_policy import IamPolicy
+from .iam_role import IamRole
 from .internet_gateway import InternetGateway
+from .kms_alias import KmsAlias
+from .kms_key import KmsKey
+from .log_group import LogGroup
 from .nat_gateway import NatGateway
 from .network_acl import NetworkAcl
 from .organization import Organization
@@ -23,7 +32,10 @@ from .organization_policy_attachment import OrganizationPolicyAttachment
 from .organization_root import OrganizationRoot
 from .organizational_unit import OrganizationalUnit
 from .route_table import RouteTable
+from .s3_bucket import S3Bucket
+from .secret import Secret
 from .security_group import SecurityGroup
+from .sqs_queue import SqsQueue
 from .subnet import Subnet
 from .vpc import Vpc
 from .vpc_endpoint import VpcEndpoint
@@ -33,10 +45,19 @@ _TYPES: tuple[type[Kind], ...] = (
     DbParameterGroup,
     DbSubnetGroup,
     DefaultSecurityGroup,
+    EcrRepository,
     EksClusterLookup,
     ElasticIp,
+    EventRule,
     FlowLog,
+    IamInstanceProfile,
+    IamOidcProvider,
+    IamPolicy,
+    IamRole,
     InternetGateway,
+    KmsAlias,
+    KmsKey,
+    LogGroup,
     NatGateway,
     NetworkAcl,
     Organization,
@@ -47,7 +68,10 @@ _TYPES: tuple[type[Kind], ...] = (
     OrganizationRoot,
     OrganizationalUnit,
     RouteTable,
+    S3Bucket,
+    Secret,
     SecurityGroup,
+    SqsQueue,
     Subnet,
     Vpc,
     VpcEndpoint,
