@@ -27,7 +27,8 @@ def test_a_bucket_has_the_tags_that_it_was_created_with(fresh: Aws) -> None:
 
 def test_buckets_are_listed_by_region(fresh: Aws) -> None:
     fresh("s3").create_bucket(Bucket="here", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    fresh("s3").create_bucket(Bucket="there", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    other = fresh("s3", region="eu-west-1")
+    other.create_bucket(Bucket="there", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
 
     def names(**region: str) -> list[str]:
         return [bucket["Name"] for bucket in fresh("s3").list_buckets(**region)["Buckets"]]

@@ -27,7 +27,7 @@ class KmsAlias(Kind):
         "alias_name": Property("str", required=True, immutable=True, doc="C(alias/) and a name."),
         "target_key_id": Property("str", required=True, doc="The key that it leads to."),
     }
-    attributes = ("arn", "foreign")
+    attributes = ("arn",)
     key = ("alias_name",)
     taggable = False
 

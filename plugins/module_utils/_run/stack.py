@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ from .._engine.plan import CHANGING, Change, Options, Plan, make_plan, scope_of
 from .._engine.render import documents, rows
 from .._engine.resource import Ref, Resource, Unknown, substitute
 from .._engine.validate import validate
+from .._kinds._session import Session
 from .account import ACCOUNT_ARGUMENTS, open_account
 
 STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -48,20 +49,27 @@ class Stack:
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_stack(module: AnsibleAWSModule, stack: Stack, kinds: Iterable[type[Kind] | Kind]) -> NoReturn:
+Discover = Callable[[Session, str], Iterable[Kind]]
+"""Says which kinds a stack, by its name, owns something of."""
+
+
+def run_stack(
+    module: AnsibleAWSModule, stack: Stack, kinds: Iterable[type[Kind] | Kind], discover: Discover | None = None
+) -> NoReturn:
     """Validate, observe, plan and, outside check mode, apply; then end the module.
 
     :param kinds: every kind that the stack may own, also those that this declaration has none of, so that what was
         declared once and isn't any more is found and deleted.
+    :param discover: for modules whose stacks may own any kind: finds those to look at beside the declared ones.
     """
     by_name = {kind.name: kind for kind in (item() if isinstance(item, type) else item for item in kinds)}
     try:
-        _run(module, stack, by_name)
+        _run(module, stack, by_name, discover)
     except EngineError as error:
         _fail(module, error.problems)
 
 
-def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind]) -> NoReturn:
+def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discover: Discover | None) -> NoReturn:
     problems = [*stack.problems, *validate(stack.resources, kinds)]
     if problems:
         _fail(module, problems)
@@ -79,6 +87,8 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind]) -> NoRe
     )
     observed: Mapping[str, Sequence[Observed]] = {}
     if session is not None:
+        for kind in discover(session, stack.name) if discover else ():
+            kinds.setdefault(kind.name, kind)
         observed = observe(session, kinds, scope_of(stack.name, stack.resources, kinds))
     plan = make_plan(stack.resources, kinds, observed, options)
     problems = list(plan.problems)
