@@ -10,7 +10,13 @@ from .db_parameter_group import DbParameterGroup
 from .db_subnet_group import DbSubnetGroup
 from .default_security_group import DefaultSecurityGroup
 from .ecr_repository import EcrRepository
+from .eks_access_entry import EksAccessEntry
+from .eks_addon import EksAddon
+from .eks_cluster import EksCluster
 from .eks_cluster_lookup import EksClusterLookup
+from .eks_fargate_profile import EksFargateProfile
+from .eks_nodegroup import EksNodegroup
+from .eks_pod_identity_association import EksPodIdentityAssociation
 from .elastic_ip import ElasticIp
 from .event_rule import EventRule
 from .flow_log import FlowLog
@@ -21,6 +27,7 @@ from .iam_role import IamRole
 from .internet_gateway import InternetGateway
 from .kms_alias import KmsAlias
 from .kms_key import KmsKey
+from .launch_template import LaunchTemplate
 from .log_group import LogGroup
 from .nat_gateway import NatGateway
 from .network_acl import NetworkAcl
@@ -37,8 +44,10 @@ from .secret import Secret
 from .security_group import SecurityGroup
 from .sqs_queue import SqsQueue
 from .subnet import Subnet
+from .subnets_lookup import SubnetsLookup
 from .vpc import Vpc
 from .vpc_endpoint import VpcEndpoint
+from .vpc_lookup import VpcLookup
 
 _TYPES: tuple[type[Kind], ...] = (
     DbInstance,
@@ -46,7 +55,13 @@ _TYPES: tuple[type[Kind], ...] = (
     DbSubnetGroup,
     DefaultSecurityGroup,
     EcrRepository,
+    EksAccessEntry,
+    EksAddon,
+    EksCluster,
     EksClusterLookup,
+    EksFargateProfile,
+    EksNodegroup,
+    EksPodIdentityAssociation,
     ElasticIp,
     EventRule,
     FlowLog,
@@ -57,6 +72,7 @@ _TYPES: tuple[type[Kind], ...] = (
     InternetGateway,
     KmsAlias,
     KmsKey,
+    LaunchTemplate,
     LogGroup,
     NatGateway,
     NetworkAcl,
@@ -73,8 +89,10 @@ _TYPES: tuple[type[Kind], ...] = (
     SecurityGroup,
     SqsQueue,
     Subnet,
+    SubnetsLookup,
     Vpc,
     VpcEndpoint,
+    VpcLookup,
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind() for kind in sorted(_TYPES, key=lambda kind: kind.name)}
