@@ -11,6 +11,7 @@ from rehearsal.emulator.services import (
     eks,
     iam,
     kms,
+    launch_templates,
     logs,
     organizations,
     s3,
@@ -20,7 +21,21 @@ from rehearsal.emulator.services import (
 )
 from rehearsal.emulator.world import World
 
-__all__ = ["STARTUP", "ec2", "eks", "iam", "kms", "logs", "organizations", "reset", "s3", "sqs", "sts", "tagging"]
+__all__ = [
+    "STARTUP",
+    "ec2",
+    "eks",
+    "iam",
+    "kms",
+    "launch_templates",
+    "logs",
+    "organizations",
+    "reset",
+    "s3",
+    "sqs",
+    "sts",
+    "tagging",
+]
 
 STARTUP: list[Callable[[World], None]] = [
     lambda world: world.on_reset.append(lambda: eks.reset(world)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from rehearsal.emulator import control_plane
 from rehearsal.emulator.control_plane import ClusterFacts
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
+from rehearsal.emulator.services import tagging
 from rehearsal.emulator.services.common import (
     ec2,
     key_by_id,
@@ -1653,6 +1654,12 @@ def tagged(world: World, account: str, region: str) -> list[tuple[str, dict[str,
         docs += [("associationArn", doc) for doc in cluster.pods.values()]
         found += [(doc[name], doc["tags"]) for name, doc in docs]
     return found
+
+
+@tagging.source
+def _for_the_tagging_api(call: Call) -> Iterator[tuple[str, dict[str, str]]]:
+    _clusters(call)
+    yield from tagged(call.world, call.account, call.region)
 
 
 def _tags_of(call: Call) -> dict[str, str]:

@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.emulator.conftest import Aws
+
+
+def made(aws: Aws, name: str, **more: Any) -> Any:
+    tags = [{"ResourceType": "launch-template", "Tags": [{"Key": "owner", "Value": "one"}]}]
+    data = {"MetadataOptions": {"HttpTokens": "required"}}
+    answer = aws("ec2").create_launch_template(
+        LaunchTemplateName=name, LaunchTemplateData=data, TagSpecifications=tags, **more
+    )
+    return answer["LaunchTemplate"]
+
+
+def test_a_templates_own_tags_are_no_part_of_its_data(aws: Aws, name: str) -> None:
+    template = made(aws, name)
+    versions = aws("ec2").describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"])
+    data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    assert data == {"MetadataOptions": {"HttpTokens": "required"}}
+
+
+def test_tags_written_later_are_shown(aws: Aws, name: str) -> None:
+    identifier = made(aws, name)["LaunchTemplateId"]
+    aws("ec2").create_tags(Resources=[identifier], Tags=[{"Key": "owner", "Value": "two"}])
+    shown = aws("ec2").describe_launch_templates(LaunchTemplateIds=[identifier])["LaunchTemplates"][0]
+    assert shown["Tags"] == [{"Key": "owner", "Value": "two"}]
+
+
+def test_a_client_token_makes_one_template(aws: Aws, name: str) -> None:
+    first, second = (made(aws, name, ClientToken=name) for _ in range(2))
+    assert first["LaunchTemplateId"] == second["LaunchTemplateId"]
+
+
+def test_the_tagging_api_lists_clusters(aws: Aws, name: str) -> None:
+    aws.pace(0)
+    ec2, iam = aws("ec2"), aws("iam")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{index}.0/24", AvailabilityZone=f"eu-central-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for index, zone in enumerate("ab")
+    ]
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "eks.amazonaws.com"}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    aws("eks").create_cluster(
+        name=name, roleArn=role, resourcesVpcConfig={"subnetIds": subnets}, tags={"innovate:stack": name}
+    )
+    found = aws("resourcegroupstaggingapi").get_resources(
+        TagFilters=[{"Key": "innovate:stack", "Values": [name]}], ResourceTypeFilters=["eks:cluster"]
+    )["ResourceTagMappingList"]
+    assert [item["ResourceARN"].rpartition("/")[2] for item in found] == [name]
