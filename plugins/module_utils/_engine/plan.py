@@ -339,9 +339,13 @@ def _decide(
     if forced:
         if not _allowed(resource.address, options.allow_replace):
             shown = "; ".join(
-                f"{name} can't be changed in place ({_brief(found.properties.get(name))} to {_brief(properties[name])})"
+                f"{name} can't be changed in place"
+                + (
+                    ""
+                    if kind.properties[name].secret
+                    else f" ({_brief(found.properties.get(name))} to {_brief(properties[name])})"
+                )
                 for name in forced
-                if not kind.properties[name].secret
             )
             problems.append(f"{resource.address}: {shown}: add the address to `allow_replace` to have it replaced")
         return replace(base, action="replace", changed=changed, forced_by=forced)

@@ -1,0 +1,288 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an apply does in a small cloud: side by side where it can, on past failures, and again after a kill."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ansible_collections.innovate.platform.plugins.module_utils._engine import apply as engine
+from ansible_collections.innovate.platform.plugins.module_utils._engine.apply import Outcome, apply, client_token
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed, Wanted
+from ansible_collections.innovate.platform.plugins.module_utils._engine.observe import observe, preflight, side_by_side
+from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan, scope_of
+from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Join, Ref, Resource
+from tests.unit.small_cloud import KINDS, STACK, Cloud, seen, together
+
+NET = Resource("net", "main", {"cidr": "10.0.0.0/16"})
+SUB = Resource("sub", "a", {"net_id": Ref("net.main"), "cidr": "10.0.1.0/24"})
+STORE = Resource("store", "db", {"title": "db", "net_id": Ref("net.main", "arn")})
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(engine, "_LONGEST_PAUSE", 0.002)
+
+
+def planned(cloud: Cloud, resources: Sequence[Resource], **options: Any) -> Plan:
+    found = observe(cloud, KINDS, scope_of(STACK, resources, KINDS))
+    return make_plan(resources, KINDS, found, Options(STACK, identity="here", **options))
+
+
+def applied(cloud: Cloud, resources: Sequence[Resource], **options: Any) -> Outcome:
+    made = planned(cloud, resources, **options)
+    assert made.problems == ()
+    return apply(made, KINDS, cloud)
+
+
+def changing(cloud: Cloud, resources: Sequence[Resource], **options: Any) -> dict[str, str]:
+    return {change.address: change.action for change in planned(cloud, resources, **options).changing}
+
+
+def test_a_second_run_changes_nothing_and_absent_leaves_nothing() -> None:
+    cloud = Cloud()
+    resources = [STORE, SUB, NET]
+    assert len(applied(cloud, resources).done) == 3
+    assert changing(cloud, resources) == {}
+    assert applied(cloud, resources).done == []
+    applied(cloud, resources, absent=True, allow_destroy=("*",))
+    assert cloud.things == {}
+
+
+def test_references_are_resolved_by_what_was_assigned() -> None:
+    cloud = Cloud()
+    sub = Resource("sub", "a", {"net_id": Ref("net.main"), "cidr": "c", "peer": Join((Ref("net.main", "arn"), "/x"))})
+    outcome = applied(cloud, [sub, NET])
+    net = outcome.observed["net.main"]
+    assert outcome.observed["sub.a"].properties["net_id"] == net.id
+    assert outcome.observed["sub.a"].properties["peer"] == f"arn:{net.id}/x"
+
+
+def test_what_is_made_carries_its_owner() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET], tags={"team": "a"})
+    (thing,) = cloud.things.values()
+    assert thing.tags == {"team": "a", "innovate:stack": STACK, "innovate:address": "net.main"}
+
+
+def test_independent_branches_run_at_the_same_time() -> None:
+    cloud = Cloud(gate=together(4))
+    outcome = applied(cloud, [Resource("net", f"n{number}", {"cidr": str(number)}) for number in range(4)])
+    assert outcome.errors == {}
+
+
+def test_what_needs_another_waits_until_it_is_ready() -> None:
+    cloud = Cloud(slow={"net": 5})
+    applied(cloud, [SUB, NET])
+    assert cloud.log == ["create net.main", "create sub.a"]
+    assert cloud.polls["net-1"] == 6
+
+
+def test_a_wait_holds_up_only_those_that_need_it() -> None:
+    passed = threading.Event()
+    cloud = Cloud(slow={"store": 10**9})
+
+    def progress(address: str, state: str, seconds: float) -> None:
+        # The store becomes ready only after both others are made.
+        if {"create net.main", "create sub.a"} <= set(cloud.log):
+            cloud.slow["store"] = 0
+            passed.set()
+
+    made = planned(cloud, [Resource("store", "db", {"title": "db"}), NET, SUB])
+    outcome = apply(made, KINDS, cloud, progress)
+    assert outcome.errors == {}
+    assert passed.is_set()
+
+
+def test_a_failed_branch_stops_what_needs_it_and_nothing_else() -> None:
+    cloud = Cloud(failing={"net.main"})
+    further = Resource("sub", "b", {"net_id": "n", "cidr": "c", "peer": Ref("sub.a")})
+    outcome = applied(cloud, [NET, SUB, further, Resource("net", "other", {"cidr": "c"})])
+    assert set(outcome.errors) == {"net.main"}
+    assert outcome.skipped == {"sub.a": "net.main", "sub.b": "net.main"}
+    assert [change.address for change in outcome.done] == ["net.other"]
+
+
+def test_every_failure_is_reported() -> None:
+    cloud = Cloud(failing={"net.a", "net.b"})
+    outcome = applied(cloud, [Resource("net", name, {"cidr": name}) for name in "abc"])
+    assert set(outcome.errors) == {"net.a", "net.b"}
+
+
+def test_a_run_after_a_failure_does_the_rest() -> None:
+    cloud = Cloud(failing={"sub.a"})
+    applied(cloud, [NET, SUB])
+    cloud.failing.clear()
+    assert changing(cloud, [NET, SUB]) == {"sub.a": "create"}
+    applied(cloud, [NET, SUB])
+    assert changing(cloud, [NET, SUB]) == {}
+
+
+def test_a_deletion_that_fails_keeps_what_it_uses() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET, SUB])
+    cloud.failing.add("sub.a")
+    outcome = applied(cloud, [NET, SUB], absent=True)
+    assert set(outcome.errors) == {"sub.a"}
+    assert outcome.skipped == {"net.main": "sub.a"}
+    assert sorted(cloud.things) == ["net-1", "sub-2"]
+
+
+def test_a_replacement_whose_deletion_fails_makes_no_second_one() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET])
+    cloud.failing.add("net.main")
+    outcome = applied(cloud, [Resource("net", "main", {"cidr": "other"})], allow_replace=("*",))
+    assert set(outcome.errors) == {"net.main"}
+    assert (outcome.skipped, outcome.done, list(cloud.things)) == ({}, [], ["net-1"])
+
+
+def test_a_replacement_is_one_change() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET, SUB])
+    outcome = applied(cloud, [Resource("net", "main", {"cidr": "other"}), SUB], allow_replace=("*",))
+    assert sorted((change.action, change.address) for change in outcome.done) == [
+        ("replace", "net.main"),
+        ("replace", "sub.a"),
+    ]
+    assert cloud.log[2:] == ["delete sub.a", "delete net.main", "create net.main", "create sub.a"]
+    assert changing(cloud, [Resource("net", "main", {"cidr": "other"}), SUB]) == {}
+
+
+def test_an_update_that_turns_out_to_change_nothing_is_not_counted() -> None:
+    cloud = Cloud(things={"net-9": seen("net-9", "main", cidr="10.0.0.0/16", dns=True)})
+    sub = Resource("sub", "a", {"net_id": Ref("net.main"), "cidr": "c", "peer": Ref("store.db")})
+    applied(cloud, [NET, sub, Resource("store", "db", {"title": "db"})])
+    (store,) = [thing for thing in cloud.things if thing.startswith("store")]
+    # Its identifier won't be known to the plan, but is the one the subnet has already.
+    lost = cloud.things.pop(store)
+    made = planned(cloud, [NET, sub, Resource("store", "db", {"title": "db"})])
+    assert {change.address: change.action for change in made.changing} == {"store.db": "create", "sub.a": "update"}
+    cloud.numbers = iter([int(lost.id.partition("-")[2])])
+    cloud.tokens.clear()
+    outcome = apply(made, KINDS, cloud)
+    assert [change.address for change in outcome.done] == ["store.db"]
+
+
+def test_tags_alone_are_written_without_an_update() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET])
+    applied(cloud, [NET], tags={"team": "a"})
+    assert cloud.log == ["create net.main", "tag net.main"]
+
+
+def test_something_taken_over_gets_its_owner() -> None:
+    cloud = Cloud(things={"store-7": seen("store-7", title="db", size=3)})
+    applied(cloud, [Resource("store", "db", {"title": "db", "size": 4})], adopt=("*",))
+    assert cloud.log == ["tag store.db", "update store.db"]
+    assert cloud.things["store-7"].tags["innovate:address"] == "store.db"
+    assert cloud.things["store-7"].properties["size"] == 4
+
+
+def test_what_is_on_its_way_out_is_awaited_before_it_is_made_anew() -> None:
+    cloud = Cloud(slow={"net": 3})
+    leaving = seen("net-9", "main", state="deleting", cidr="10.0.0.0/16", dns=True)
+    cloud.things["net-9"] = leaving
+    made = planned(cloud, [NET])
+    del cloud.things["net-9"]
+    outcome = apply(made, KINDS, cloud)
+    assert outcome.errors == {}
+    assert cloud.polls["gone net-9"] == 4
+
+
+def test_a_token_that_belongs_to_something_deleted_is_salted() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET])
+    applied(cloud, [NET], absent=True)
+    outcome = applied(cloud, [NET])
+    assert outcome.errors == {}
+    assert list(cloud.things) == ["net-2"]
+    plain, salted = cloud.tokens
+    wanted = Wanted("net.main", outcome.observed["net.main"].properties, {})
+    options = Options(STACK, identity="here")
+    assert (plain, salted) == (client_token(options, wanted), client_token(options, wanted, "net-1"))
+
+
+def test_a_token_is_salted_as_often_as_needed() -> None:
+    cloud = Cloud()
+    for _again in range(4):
+        assert applied(cloud, [NET]).errors == {}
+        applied(cloud, [NET], absent=True)
+    assert len(cloud.tokens) == 4
+
+
+def test_what_is_never_ready_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(KINDS["net"]), "timeout", 0)
+    told: list[tuple[str, str]] = []
+    cloud = Cloud(slow={"net": 10**9})
+
+    def progress(address: str, state: str, seconds: float) -> None:
+        told.append((address, state))
+
+    outcome = apply(planned(cloud, [NET, SUB]), KINDS, cloud, progress)
+    assert str(outcome.errors["net.main"]) == "net.main is not ready after 0 seconds: look at it, then run this again"
+    assert outcome.skipped == {"sub.a": "net.main"}
+
+
+def test_waiting_is_told() -> None:
+    told: list[tuple[str, str]] = []
+    cloud = Cloud(slow={"net": 3})
+    apply(planned(cloud, [NET]), KINDS, cloud, lambda address, state, seconds: told.append((address, state)))
+    assert told == [("net.main", "ready")] * 3
+
+
+def test_what_another_run_began_is_awaited() -> None:
+    cloud = Cloud(slow={"net": 2})
+    cloud.things["net-9"] = seen("net-9", "main", state="pending", cidr="10.0.0.0/16", dns=True)
+    outcome = applied(cloud, [NET, SUB])
+    assert outcome.observed["net.main"].state == "ready"
+    assert [change.address for change in outcome.done] == ["sub.a"]
+
+
+def test_an_attribute_that_never_comes_is_an_error_that_names_it() -> None:
+    cloud = Cloud()
+    sub = Resource("sub", "a", {"net_id": "n", "cidr": "c", "peer": Ref("store.db", "endpoint")})
+    outcome = applied(cloud, [sub, Resource("store", "db", {"title": "db"})])
+    assert "${store.db.endpoint} has no value although store.db exists" in str(outcome.errors["sub.a"])
+
+
+def test_unexpected_errors_are_kept_with_their_address() -> None:
+    def explode(address: str) -> None:
+        raise ZeroDivisionError(address)
+
+    outcome = applied(Cloud(gate=explode), [NET])
+    assert isinstance(outcome.errors["net.main"], ZeroDivisionError)
+
+
+def test_side_by_side_keeps_the_order_and_collects_all_errors() -> None:
+    assert side_by_side(lambda number: number * 2, range(50)) == [number * 2 for number in range(50)]
+    assert side_by_side(str, []) == []
+
+    def refuse(number: int) -> None:
+        if number % 2:
+            raise EngineError(f"{number} is odd")
+
+    with pytest.raises(EngineError) as caught:
+        side_by_side(refuse, range(4))
+    assert caught.value.problems == ["1 is odd", "3 is odd"]
+
+
+def test_preflight_asks_only_kinds_that_change_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def ask(self: Any, session: Any, wanted: Sequence[Any]) -> list[str]:
+        asked.append((self.name, len(wanted)))
+        return [f"{self.name} can't be had here"]
+
+    for kind in KINDS.values():
+        monkeypatch.setattr(type(kind), "preflight", ask, raising=False)
+    there: Observed = seen("net-1", "main", cidr="10.0.0.0/16", dns=True)
+    made = planned(Cloud(things={"net-1": there}), [NET, SUB])
+    assert preflight(None, KINDS, made) == ["sub can't be had here"]
+    assert asked == [("sub", 1)]
