@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .._engine.errors import EngineError
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _rds
 from ._once import owned
@@ -75,16 +75,11 @@ class DbParameterGroup(Kind):
         if not differing:
             return observed
         known = _parameters(session, observed.id)
-        problems = [
-            problem for name in differing if (problem := _objection(name, known, wanted["db_parameter_group_family"]))
-        ]
-        if problems:
-            raise EngineError(problems)
         settings = [
             {
                 "ParameterName": name,
                 "ParameterValue": value,
-                "ApplyMethod": "pending-reboot" if known[name].get("ApplyType") == "static" else "immediate",
+                "ApplyMethod": "pending-reboot" if known.get(name, {}).get("ApplyType") == "static" else "immediate",
             }
             for name, value in differing.items()
         ]
@@ -127,6 +122,19 @@ class DbParameterGroup(Kind):
         ]
         return problems
 
+    def preflight(self, session: Session, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Refuse parameters that the family doesn't have, or that RDS keeps to itself."""
+        families = sorted({item["db_parameter_group_family"] for item in wanted})
+        known = dict(zip(families, session.each(lambda family: _family(session, family), families), strict=True))
+        return [
+            f"{item['db_parameter_group_name']}: {problem}"
+            for item in wanted
+            for name in item["parameters"]
+            if (
+                problem := _objection(name, known[item["db_parameter_group_family"]], item["db_parameter_group_family"])
+            )
+        ]
+
     @staticmethod
     def _observed(group: Mapping[str, Any], parameters: Mapping[str, str], tags: Mapping[str, str]) -> Observed:
         return Observed(
@@ -147,9 +155,24 @@ def _parameters(session: Session, group: str, **source: str) -> dict[str, Mappin
     return {item["ParameterName"]: {"ParameterValue": "", **item} for item in found}
 
 
+def _family(session: Session, family: str) -> dict[str, Mapping[str, Any]]:
+    """Return the parameters that a family has."""
+    found: dict[str, Mapping[str, Any]] = {}
+    marker: dict[str, str] = {}
+    while True:
+        answer = session.call(
+            "rds", "describe_engine_default_parameters", DBParameterGroupFamily=family, MaxRecords=100, **marker
+        )["EngineDefaults"]
+        found |= {item["ParameterName"]: item for item in answer.get("Parameters", [])}
+        if not answer.get("Marker"):
+            return found
+        marker = {"Marker": answer["Marker"]}
+
+
 def _objection(name: str, known: Mapping[str, Mapping[str, Any]], family: str) -> str:
     if name not in known:
-        return f"{family} has no parameter '{name}': see `aws rds describe-engine-default-parameters`"
+        close = difflib.get_close_matches(name, known, n=1)
+        return f"{family} has no parameter '{name}'" + (f": did you mean '{close[0]}'?" if close else ": leave it out")
     if known[name].get("IsModifiable") is False:
         return f"RDS does not let anyone change the parameter '{name}' of {family}: leave it out"
     return ""
