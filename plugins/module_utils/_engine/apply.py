@@ -65,7 +65,8 @@ def apply(
                     running[pool.submit(worker.carry_out, steps[index])] = index
                 else:
                     broken[index] = cause
-                    outcome.skipped.setdefault(steps[index].change.address, cause)
+                    if steps[index].change.address != cause:
+                        outcome.skipped.setdefault(steps[index].change.address, cause)
                     sorter.done(index)
             finished, _running = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:

@@ -328,7 +328,7 @@ def _decide(
         return replace(base, action="none")
     changed = tuple(differences(kind, properties, tags, found))
     if found.state == "failed":
-        return replace(base, action="replace", changed=changed, reason="its creation failed")
+        return replace(base, action="replace", changed=changed, reason="its creation failed or was cut short")
     refusals = [f"{resource.address}: {problem}" for problem in kind.refuse(found, properties)]
     problems += refusals
     forced = (
@@ -336,6 +336,9 @@ def _decide(
         if refusals
         else tuple(name for name in changed if name in kind.properties and kind.properties[name].immutable)
     )
+    if forced and kind.preexisting:
+        # It belongs to another parent now; the old one takes its own away with it.
+        return replace(base, observed=None)
     if forced:
         if not _allowed(resource.address, options.allow_replace):
             shown = "; ".join(

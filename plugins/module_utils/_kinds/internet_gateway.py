@@ -21,7 +21,8 @@ class InternetGateway(Kind):
 
     name = "internet_gateway"
     properties: ClassVar[Mapping[str, Property]] = {
-        "vpc_id": Property("str", required=True, doc="The VPC it is attached to.")
+        # AWS could attach it to another VPC, but a VPC that is replaced can't go while something is attached to it.
+        "vpc_id": Property("str", required=True, immutable=True, doc="The VPC it is attached to."),
     }
     attributes = ("arn",)
     tag = _ec2.tag
@@ -32,23 +33,18 @@ class InternetGateway(Kind):
         return [self._observed(session, gateway) for gateway in found]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
-        """Create and attach; one left unattached by an interrupted run is attached as an update."""
+        """Create and attach; one left unattached by an interrupted run counts as failed and is replaced."""
         gateway = session.call(
             "ec2", "create_internet_gateway", TagSpecifications=_ec2.specification("internet-gateway", wanted.tags)
         )["InternetGateway"]
-        return self.update(session, self._observed(session, gateway), wanted, frozenset({"vpc_id"}))
-
-    def update(self, session: Session, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
-        """Move the gateway to another VPC."""
-        self._detach(session, observed)
         session.call(
             "ec2",
             "attach_internet_gateway",
             retry_on=_ec2.MISSING_NETWORK,
-            InternetGatewayId=observed.id,
+            InternetGatewayId=gateway["InternetGatewayId"],
             VpcId=wanted["vpc_id"],
         )
-        return observed
+        return self._observed(session, {**gateway, "Attachments": [{"VpcId": wanted["vpc_id"]}]})
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Detach, which AWS refuses while public addresses are mapped, and delete."""
@@ -82,4 +78,5 @@ class InternetGateway(Kind):
             properties={"vpc_id": attached[0] if attached else None},
             attributes={"arn": session.arn("ec2", f"internet-gateway/{gateway['InternetGatewayId']}")},
             tags=tag_dict(gateway.get("Tags")),
+            state="ready" if attached else "failed",
         )

@@ -50,7 +50,7 @@ CASES = [
         immutable=TO_OTHER,
         label="moved",
     ),
-    Case("internet_gateway", IN_VPC, needs=(VPC, OTHER_VPC), mutable=TO_OTHER),
+    Case("internet_gateway", IN_VPC, needs=(VPC, OTHER_VPC), immutable=TO_OTHER),
     Case("elastic_ip", {}, needs=(), unchanged={"public_ipv4_pool": "the emulated account brought no addresses"}),
     Case(
         "nat_gateway",
