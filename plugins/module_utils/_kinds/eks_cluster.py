@@ -255,9 +255,7 @@ def _version_problems(there: str, wanted: Any) -> list[str]:
         return [f"Kubernetes {there} can't be taken back to {wanted}: declare '{there}' or a later version"]
     if target > minor + 1:
         following = f"{major}.{minor + 1}"
-        return [
-            f"Kubernetes {there} can't become {wanted} at once: EKS goes up one minor version, declare '{following}' first"
-        ]
+        return [f"Kubernetes {there} can't become {wanted} at once: EKS goes up by one minor, to '{following}' first"]
     return []
 
 

@@ -24,6 +24,7 @@ from .iam_instance_profile import IamInstanceProfile
 from .iam_oidc_provider import IamOidcProvider
 from .iam_policy import IamPolicy
 from .iam_role import IamRole
+from .iam_role_lookup import IamRoleLookup
 from .internet_gateway import InternetGateway
 from .kms_alias import KmsAlias
 from .kms_key import KmsKey
@@ -69,6 +70,7 @@ _TYPES: tuple[type[Kind], ...] = (
     IamOidcProvider,
     IamPolicy,
     IamRole,
+    IamRoleLookup,
     InternetGateway,
     KmsAlias,
     KmsKey,

@@ -27,14 +27,14 @@ ONE_AND_TWO = [Ref("subnet.one"), Ref("subnet.two")]
 ALL_THREE = [Ref(f"subnet.{name}") for name in ZONES]
 
 
-def role(case: str, name: str, service: str) -> Resource:
+def role(case: str, name: str, service: str, stack: str = "") -> Resource:
     """Return a role that a service may assume; names of roles are unique in an account, hence the case's name."""
     return Resource(
         "iam_role",
         name,
         {
             "role_name": f"contract-{case}-{name}",
-            "path": f"/innovate/contract-{case}/",
+            "path": f"/innovate/{stack or f'contract-{case}'}/",
             "assume_role_policy_document": {
                 "Version": "2012-10-17",
                 "Statement": [
@@ -325,6 +325,12 @@ CASES = [
             }
         },
         immutable={"launch_template_name": "contract-renamed"},
+    ),
+    Case(
+        "iam_role_lookup",
+        {"role_name": "contract-lookup-admin*"},
+        needs=(role("lookup", "admins", "ec2.amazonaws.com", stack="contract-iam-role-lookup"),),
+        unchanged={"role_name": "read-only"},
     ),
     Case("vpc_lookup", {"name": "contract"}, needs=(VPC,), unchanged={"name": "read-only"}, stack="vpc-contract"),
     Case(
