@@ -74,6 +74,7 @@ class Emulator:
                 "reset": self._reset,
                 "pace": self._pace,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
+                "databases": lambda method, query: services.rds.databases(self.world),
                 "responses": lambda method, query: self.world.odd_responses,
             }
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rehearsal import postgres
 from rehearsal.emulator.services import (
     ec2,
     eks,
@@ -14,6 +15,7 @@ from rehearsal.emulator.services import (
     launch_templates,
     logs,
     organizations,
+    rds,
     s3,
     sqs,
     sts,
@@ -30,6 +32,7 @@ __all__ = [
     "launch_templates",
     "logs",
     "organizations",
+    "rds",
     "reset",
     "s3",
     "sqs",
@@ -39,6 +42,8 @@ __all__ = [
 
 STARTUP: list[Callable[[World], None]] = [
     lambda world: world.on_reset.append(lambda: eks.reset(world)),
+    lambda world: postgres.remove_all(world.state_dir),  # of an emulator that was killed
+    lambda world: world.on_reset.append(lambda: rds.reset(world)),
 ]
 
 

@@ -693,10 +693,7 @@ def _endpoint_view(call: Call, endpoint: Any) -> dict[str, Any]:
 def _service_types(call: Call, name: str) -> set[str]:
     services = ec2(call)._collect_default_endpoint_services(call.account, call.region)
     return {
-        kind["ServiceType"]
-        for service in services
-        if service["ServiceName"] == name
-        for kind in service["ServiceType"]
+        kind["ServiceType"] for service in services if service["ServiceName"] == name for kind in service["ServiceType"]
     }
 
 
