@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
-from .._engine.kind import STACK_TAG, Kind, Observed, Property, Scope, Wanted
+from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Property, Scope, Wanted
 from . import _organizations
 from ._session import Session
 from ._shapes import request, violations
@@ -29,6 +29,9 @@ _FAILURES = {
 }
 """What to do about each documented reason
 (https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreateAccountStatus.html)."""
+
+_REQUEST = "car-"
+"""What the id of a request to create an account begins with."""
 
 
 class OrganizationAccount(Kind):
@@ -59,6 +62,8 @@ class OrganizationAccount(Kind):
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """List the accounts that are declared or the stack's own, and those that AWS is still making."""
+        # First those in progress: one that is finished meanwhile is among the accounts then.
+        in_progress = self._in_progress(session, scope)
         accounts = _accounts(session)
         if not accounts:
             return []
@@ -73,10 +78,7 @@ class OrganizationAccount(Kind):
         ]
         observed = session.each(lambda account: self._read(session, account, emails), found)
         there = {item.properties["email"] for item in observed}
-        return [
-            *observed,
-            *(item for item in self._in_progress(session, scope) if item.properties["email"] not in there),
-        ]
+        return [*observed, *(item for item in in_progress if item.properties["email"] not in there)]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Ask for the account with its tags; it is moved to its parent as soon as it is there."""
@@ -98,6 +100,8 @@ class OrganizationAccount(Kind):
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Move the account to the root, since a closed one would keep its unit for 90 days more, and close it."""
+        if observed.id.startswith(_REQUEST):
+            raise EngineError(f"AWS is still creating account '{observed.properties['account_name']}': run this again")
         root = _organizations.root(session)
         if root is not None and observed.properties["parent_id"] != root["Id"]:
             _organizations.move(session, observed.id, observed.properties["parent_id"], root["Id"])
@@ -111,7 +115,7 @@ class OrganizationAccount(Kind):
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait for the request, then for the account; say why when AWS gave up."""
         account_id, destination = observed.id, None
-        if observed.id.startswith("car-"):
+        if observed.id.startswith(_REQUEST):
             status = session.call(
                 _organizations.SERVICE, "describe_create_account_status", CreateAccountRequestId=observed.id
             )["CreateAccountStatus"]
@@ -128,6 +132,11 @@ class OrganizationAccount(Kind):
         if (account.get("State") or account["Status"]) == "PENDING_ACTIVATION":
             return None
         email = observed.properties["email"]
+        if account["Email"].lower() != email.lower():
+            raise EngineError(
+                f"account {account_id} was asked for by somebody else under the name '{account['Name']}', with the "
+                f"e-mail address {account['Email']} instead of {email}: choose another name, or declare that address"
+            )
         found = self._read(session, account, {email.lower(): email})
         if destination and destination != found.properties["parent_id"]:
             _organizations.move(session, account_id, found.properties["parent_id"], destination)
@@ -174,17 +183,22 @@ class OrganizationAccount(Kind):
     def _in_progress(self, session: Session, scope: Scope) -> list[Observed]:
         """Return the accounts that an interrupted run asked for; AWS tells their names only."""
         requests = session.pages(
-            _organizations.SERVICE, "list_create_account_status", "CreateAccountStatuses", States=["IN_PROGRESS"]
+            _organizations.SERVICE,
+            "list_create_account_status",
+            "CreateAccountStatuses",
+            missing=[_organizations.NOT_IN_USE],
+            States=["IN_PROGRESS"],
         )
         declared = {str(item.get("account_name")): item for item in scope.declared.get(self.name, ())}
         return [
             Observed(
                 item["Id"],
                 {"account_name": item["AccountName"], "email": declared[item["AccountName"]].get("email")},
-                tags={STACK_TAG: scope.stack},
+                # Nobody but this stack knows the name; its own tags show when the account is there.
+                tags={STACK_TAG: scope.stack, ADDRESS_TAG: f"{self.name}.{item['Id']}"},
                 state="pending",
             )
-            for item in requests
+            for item in {item["AccountName"]: item for item in requests}.values()
             if item["AccountName"] in declared
         ]
 
