@@ -165,12 +165,17 @@ CASES = [
             "log_destination_type": "s3",
             "log_destination": "arn:aws:s3:::contract-flow-logs",
         },
-        needs=(VPC, OTHER_VPC, Resource("s3_bucket", "logs", {"bucket": "contract-flow-logs"})),
+        needs=(
+            VPC,
+            OTHER_VPC,
+            Resource("s3_bucket", "logs", {"bucket": "contract-flow-logs"}),
+            Resource("s3_bucket", "two", {"bucket": "contract-flow-logs-two"}),
+        ),
         immutable={
             "resource_id": Ref("vpc.other"),
             "traffic_type": "REJECT",
             "max_aggregation_interval": 60,
-            "log_destination": "arn:aws:s3:::contract-flow-logs/elsewhere/",
+            "log_destination": "arn:aws:s3:::contract-flow-logs-two",
         },
         unchanged={
             "resource_type": "goes with resource_id",
