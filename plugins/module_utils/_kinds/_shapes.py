@@ -112,7 +112,20 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
     elif shape.type_name == "string":
         yield from _string(shape, value, path)
     elif shape.type_name in ("integer", "long", "float", "double"):
+        whole = shape.type_name in ("integer", "long")
+        if _is_nested(path) and (isinstance(value, bool) or not isinstance(value, int if whole else (int, float))):
+            yield f"{path}: {value!r} is not {'a whole number' if whole else 'a number'}"
         yield from _bounds(shape, value, path, "")
+    elif shape.type_name == "boolean" and _is_nested(path) and not isinstance(value, bool):
+        yield f"{path}: {value!r} is not true or false"
+
+
+def _is_nested(path: str) -> bool:
+    """Tell whether a value is inside of a property; of properties themselves the engine knows the types.
+
+    A property may well differ from the model there: documents are strings to the APIs.
+    """
+    return "." in path or "[" in path
 
 
 def _structure(shape: Any, value: Any, path: str) -> Iterator[str]:
@@ -142,6 +155,8 @@ def _list(shape: Any, value: Any, path: str) -> Iterator[str]:
 
 def _string(shape: Any, value: Any, path: str) -> Iterator[str]:
     if not isinstance(value, str):
+        if _is_nested(path):
+            yield f"{path}: {value!r} is not a string"
         return
     if shape.enum and value not in shape.enum:
         yield f"{path}: {value!r} is not one of {', '.join(shape.enum)}"
@@ -174,5 +189,9 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 
 
 def _matches(pattern: str, value: str) -> bool:
+    """Tell whether a value has a form. Services match the whole of it, unless the form is a beginning (``^arn:``)."""
     compiled = _compiled(pattern)
-    return compiled is None or compiled.search(value) is not None
+    if compiled is None:
+        return True
+    whole = pattern.endswith(("*", "+", "}", ")", "$", "?"))
+    return (compiled.fullmatch(value) if whole else compiled.search(value)) is not None
