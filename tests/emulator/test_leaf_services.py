@@ -78,7 +78,11 @@ def test_a_key_rotates_in_the_period_asked_for(fresh: Aws) -> None:
 def test_a_log_group_has_a_class_and_takes_a_key(fresh: Aws) -> None:
     logs = fresh("logs")
     logs.create_log_group(logGroupName="/logs", logGroupClass="INFREQUENT_ACCESS")
-    key = fresh("kms").create_key()["KeyMetadata"]["Arn"]
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    service = {**statement, "Principal": {"Service": "logs.eu-central-1.amazonaws.com"}}
+    root = {**statement, "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [root, service]})
+    key = fresh("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
     logs.associate_kms_key(logGroupName="/logs", kmsKeyId=key)
     group = logs.describe_log_groups(logGroupIdentifiers=["/logs"])["logGroups"][0]
     assert (group["logGroupClass"], group["kmsKeyId"]) == ("INFREQUENT_ACCESS", key)

@@ -43,6 +43,7 @@ __all__ = [
 STARTUP: list[Callable[[World], None]] = [
     lambda world: world.on_reset.append(lambda: eks.reset(world)),
     lambda world: postgres.remove_all(world.state_dir),  # of an emulator that was killed
+    lambda world: postgres.remove_orphans(),
     lambda world: world.on_reset.append(lambda: rds.reset(world)),
 ]
 

