@@ -153,11 +153,16 @@ class EksAddon(Kind):
         asked = [item for item in wanted if isinstance(item.get("kubernetes_version"), str)]
         found = session.each(lambda item: _versions(session, item["addon_name"], item["kubernetes_version"]), asked)
         problems = []
+        known: set[str] = set()
+        if not all(found):
+            # A version that isn't there at all is the cluster's mistake, not that of each add-on.
+            versions = session.pages("eks", "describe_cluster_versions", "clusterVersions")
+            known = {version["clusterVersion"] for version in versions}
         for item, offered in zip(asked, found, strict=True):
             name, pinned, kubernetes = item["addon_name"], item.get("addon_version"), item["kubernetes_version"]
-            if not offered:
+            if not offered and kubernetes in known:
                 problems.append(f"EKS offers no add-on {name} for Kubernetes {kubernetes}")
-            elif isinstance(pinned, str) and pinned not in offered:
+            elif offered and isinstance(pinned, str) and pinned not in offered:
                 problems.append(
                     f"EKS offers no {name} {pinned} for Kubernetes {kubernetes}: leave the version out for EKS's "
                     f"default, or use one of {', '.join(list(offered)[:5])}"

@@ -43,7 +43,27 @@ class LaunchTemplate(Kind):
         if names:
             by_name = [{"Name": "launch-template-name", "Values": sorted(names)}]
             found += session.pages("ec2", "describe_launch_templates", "LaunchTemplates", Filters=by_name)
-        return session.each(lambda template: self._with_data(session, template), found)
+        if not found:
+            return []
+        # One is asked for by its id; for more, the default versions of all that the account has come in one call.
+        one = {"LaunchTemplateId": found[0]["LaunchTemplateId"]} if len(found) == 1 else {}
+        versions = session.pages(
+            "ec2",
+            "describe_launch_template_versions",
+            "LaunchTemplateVersions",
+            missing=_MISSING,
+            Versions=["$Default"],
+            **one,
+        )
+        data = {version["LaunchTemplateId"]: version["LaunchTemplateData"] for version in versions}
+        return [
+            self._observed(
+                session,
+                template,
+                from_api("ec2", "ResponseLaunchTemplateData", data.get(template["LaunchTemplateId"], {})),
+            )
+            for template in found
+        ]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the template, and with it version 1, with its tags."""
@@ -79,18 +99,6 @@ class LaunchTemplate(Kind):
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model."""
         return violations("ec2", "CreateLaunchTemplate", properties)
-
-    def _with_data(self, session: Session, template: Mapping[str, Any]) -> Observed:
-        versions = session.pages(
-            "ec2",
-            "describe_launch_template_versions",
-            "LaunchTemplateVersions",
-            missing=_MISSING,
-            LaunchTemplateId=template["LaunchTemplateId"],
-            Versions=["$Default"],
-        )
-        data = versions[0]["LaunchTemplateData"] if versions else {}
-        return self._observed(session, template, from_api("ec2", "ResponseLaunchTemplateData", data))
 
     @staticmethod
     def _observed(session: Session, template: Mapping[str, Any], data: Mapping[str, Any]) -> Observed:
