@@ -84,7 +84,7 @@ def down(directory: Path) -> int:
     else:
         print("emulated AWS: was not running")
     postgres.remove_all(directory)
-    for name in ("emulator.json", "emulator.log"):
+    for name in ("emulator.json", "emulator.log", "summary.json", "aws-config"):
         (directory / name).unlink(missing_ok=True)
     if directory.exists() and not any(directory.iterdir()):
         directory.rmdir()
