@@ -158,3 +158,32 @@ def test_members_may_not_administer_the_organization(fresh: Aws, org: Any) -> No
     inside = fresh.assume(account(org, "dev"))("organizations")
     assert inside.describe_organization()["Organization"]["MasterAccountId"] == "123456789012"
     assert refused(inside.list_accounts) == "AccessDeniedException"
+
+
+def test_a_listing_tells_where_an_account_is(org: Any, root: str) -> None:
+    number = account(org, "dev")
+    unit = org.create_organizational_unit(ParentId=root, Name="Workloads")["OrganizationalUnit"]
+    org.move_account(AccountId=number, SourceParentId=root, DestinationParentId=unit["Id"])
+    (dev,) = [item for item in org.list_accounts()["Accounts"] if item["Id"] == number]
+    assert dev["Paths"] == [f"{unit['Path']}{number}/"]
+    assert unit["Path"].endswith(f"/{root}/{unit['Id']}/")
+
+
+def test_the_tagging_api_shows_what_an_organization_has_in_one_region(fresh: Aws, org: Any, root: str) -> None:
+    tags = [{"Key": "owner", "Value": "platform"}]
+    unit = org.create_organizational_unit(ParentId=root, Name="Security", Tags=tags)["OrganizationalUnit"]
+    account(org, "dev", Tags=tags)
+    wanted = {"TagFilters": [{"Key": "owner", "Values": ["platform"]}], "ResourceTypeFilters": ["organizations:ou"]}
+    home = fresh("resourcegroupstaggingapi", region="us-east-1").get_resources(**wanted)
+    assert [item["ResourceARN"] for item in home["ResourceTagMappingList"]] == [unit["Arn"]]
+    elsewhere = fresh("resourcegroupstaggingapi", region="eu-central-1").get_resources(**wanted)
+    assert elsewhere["ResourceTagMappingList"] == []
+
+
+def test_renaming_an_account_needs_trusted_access(fresh: Aws, org: Any) -> None:
+    number = account(org, "dev")
+    rename = fresh("account").put_account_name
+    assert refused(rename, AccountId=number, AccountName="development") == "AccessDeniedException"
+    org.enable_aws_service_access(ServicePrincipal="account.amazonaws.com")
+    rename(AccountId=number, AccountName="development")
+    assert org.describe_account(AccountId=number)["Account"]["Name"] == "development"
