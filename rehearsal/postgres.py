@@ -73,12 +73,12 @@ def _runtime_name(directory: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"rehearsal-{os.getuid()}-{digest}"
 
 
-def _identity() -> dict[str, int]:
-    """``user`` and ``group`` for subprocess: an unprivileged one where we are root."""
+def _identity() -> tuple[int, int] | None:
+    """User and group of the servers: an unprivileged one where we are root, else our own (None)."""
     if os.geteuid() != 0:
-        return {}
+        return None
     nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    return nobody.pw_uid, nobody.pw_gid
 
 
 def _reachable(path: Path) -> bool:
@@ -89,7 +89,7 @@ def _reachable(path: Path) -> bool:
 def _own(path: Path) -> None:
     identity = _identity()
     if identity:
-        os.chown(path, identity["user"], identity["group"])
+        os.chown(path, *identity)
 
 
 def _signal_servers(runtime: Path, number: int) -> list[int]:
@@ -282,7 +282,8 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str, text: str = "") -> str:
         assert self._binaries is not None
-        done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs
+        user, group = _identity() or (None, None)
+        done = subprocess.run(
             [str(self._binaries / program), *arguments],
             input=text.encode(),
             capture_output=True,
@@ -291,7 +292,8 @@ class Postgres:
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent"},
             umask=0o077,
             timeout=120,
-            **_identity(),  # type: ignore[arg-type]
+            user=user,
+            group=group,
         )
         if done.returncode != 0:
             raise PostgresError(f"{program}: {done.stderr.decode(errors='replace').strip()[-500:]}")
@@ -303,7 +305,7 @@ class Postgres:
         if identity:
             for root, directories, files in os.walk(target):
                 for name in [*directories, *files]:
-                    os.chown(Path(root) / name, identity["user"], identity["group"])
+                    os.chown(Path(root) / name, *identity)
             _own(target)
         target.chmod(0o700)
 
@@ -343,8 +345,9 @@ class Postgres:
     def launch(self, server: Server) -> None:
         """Start the process and wait for it to answer."""
         assert self._binaries is not None
+        user, group = _identity() or (None, None)
         with (server.home / "log").open("ab") as log:
-            server.process = subprocess.Popen(  # noqa: S603 - PostgreSQL's own program
+            server.process = subprocess.Popen(
                 [str(self._binaries / "postgres"), "-D", str(server.data)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -353,7 +356,8 @@ class Postgres:
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
                 umask=0o077,
                 start_new_session=True,
-                **_identity(),  # type: ignore[arg-type]
+                user=user,
+                group=group,
             )
         ended = time.monotonic() + 60
         while time.monotonic() < ended:

@@ -49,8 +49,9 @@ class EmulatorState:
         }
 
     def admin(self, page: str, method: str = "GET") -> Any:
-        """Ask one of the emulator's own pages: ``health``, ``calls?since=N``, ``reset``, ``pace?seconds=N``,
-        ``databases``, ``accounts``.
+        """Ask one of the emulator's own pages.
+
+        They are ``health``, ``calls?since=N``, ``reset``, ``pace?seconds=N``, ``databases``, ``accounts``.
         """
         request = urllib.request.Request(f"{self.endpoint}/rehearsal/{page}", method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:

@@ -144,7 +144,7 @@ class Gateway:
     def _record(self, began: float, service: str, operation: str, account: str, region: str, reply: Reply) -> None:
         error = ""
         if reply[0] >= HTTPStatus.BAD_REQUEST:
-            names = dict((k.lower(), v) for k, v in reply[1])
+            names = {key.lower(): value for key, value in reply[1]}
             error = names.get("x-amzn-errortype", "")
             if not error:
                 match = re.search(rb"<Code>([^<]+)</Code>", reply[2]) or re.search(
@@ -199,8 +199,8 @@ class Gateway:
             if handler is None:
                 reply = self._ask_moto(environ, principal.account, body)
                 if reply[0] >= HTTPStatus.INTERNAL_SERVER_ERROR and b"NotImplementedError" in reply[2]:
-                    error = AwsError("NotImplemented", f"The emulator has no {service} {operation} yet.", status=501)
-                    raise _Refused(service, model, protocol, error)
+                    missing = AwsError("NotImplemented", f"The emulator has no {service} {operation} yet.", status=501)
+                    raise _Refused(service, model, protocol, missing)
             else:
 
                 def forward(edit: Callable[[dict[str, str]], dict[str, str]] | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped,unused-ignore]
 
 #: Where botocore's model is narrower than the service is: (service, shape) -> constraints that are not checked.
 ALLOWANCES: dict[tuple[str, str], frozenset[str]] = {
@@ -89,7 +89,7 @@ def _allowed(service: str, shape: Any, constraint: str) -> bool:
     return constraint in ALLOWANCES.get((service, shape.name), ())
 
 
-def check(service: str, shape: Any, value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+def check(service: str, shape: Any, value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:  # noqa: PLR0912 - one branch per type
     """Every violation of the shape's constraints in a decoded value. Unknown members are the decoder's to find."""
     kind = shape.type_name
     if kind == "structure":
@@ -159,7 +159,7 @@ def _bounds(
         yield Problem(kind, path, value, f"less than or equal to {most}")
 
 
-def check_output(shape: Any, value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+def check_output(shape: Any, value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:  # noqa: PLR0912 - one branch per type
     """Every departure of a response from its shape: unknown members, wrong types, values outside of enumerations."""
     kind = shape.type_name
     if value is None:

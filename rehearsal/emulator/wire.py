@@ -341,7 +341,7 @@ class _Xml:
             return None
 
 
-def _rest(reader: _Json | _Xml, shape: Any, wire: Wire, problems: list[Problem]) -> dict[str, Any]:
+def _rest(reader: _Json | _Xml, shape: Any, wire: Wire, problems: list[Problem]) -> dict[str, Any]:  # noqa: PLR0912, PLR0915 - a case per place
     """The parts of a REST request: labels of the URI, query string, headers, and the body or payload."""
     params: dict[str, Any] = {}
     located = set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from tests.emulator.conftest import REGION, Aws, eventually, refused
 
 S3 = f"com.amazonaws.{REGION}.s3"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+
 from tests.emulator.conftest import REGION, Aws, eventually, refused
 
 
@@ -82,8 +82,8 @@ def rds(aws: Aws) -> Rds:
 
 
 @pytest.fixture(scope="module")
-def instance(rds: Rds) -> Iterator[dict[str, Any]]:
-    yield rds.create(
+def instance(rds: Rds) -> dict[str, Any]:
+    return rds.create(
         "main",
         StorageEncrypted=True,
         KmsKeyId=rds.key,

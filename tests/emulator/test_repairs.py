@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tests.emulator.conftest import REGION, Aws, refused
 
 
@@ -101,7 +102,8 @@ def test_the_tagging_api_finds_clusters_and_databases(aws: Aws) -> None:
         DBSubnetGroupName="tagged", DBSubnetGroupDescription="x", SubnetIds=subnets, Tags=[{"Key": "k", "Value": "v"}]
     )
     role = aws("iam").create_role(
-        RoleName="eks", AssumeRolePolicyDocument=trust(Action="sts:AssumeRole", Principal={"Service": "eks.amazonaws.com"})
+        RoleName="eks",
+        AssumeRolePolicyDocument=trust(Action="sts:AssumeRole", Principal={"Service": "eks.amazonaws.com"}),
     )["Role"]["Arn"]
     aws("eks").create_cluster(name="t", roleArn=role, resourcesVpcConfig={"subnetIds": subnets}, tags={"k": "v"})
     found = aws("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "k", "Values": ["v"]}])

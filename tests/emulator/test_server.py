@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from tests.emulator.conftest import REGION, Aws, eventually, refused
 
 from rehearsal import postgres, state
 from rehearsal.__main__ import alive
+from tests.emulator.conftest import REGION, Aws, eventually, refused
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,8 +83,6 @@ def test_many_clients_at_once_all_get_what_they_made(aws: Aws) -> None:
 
 def test_presigned_urls_tell_the_caller(aws: Aws) -> None:
     """As Kubernetes tokens of EKS do: a GET of sts:GetCallerIdentity with the signature in the query string."""
-    import urllib.request
-
     url = aws("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
     with urllib.request.urlopen(url) as answer:
         assert "arn:aws:iam::123456789012:user/rehearsal" in answer.read().decode()

@@ -13,9 +13,9 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tests.emulator.conftest import REGION, Aws, refused
 
 from rehearsal.emulator.strict import fits
+from tests.emulator.conftest import REGION, Aws, refused
 
 NAME = "x" * 300
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -28,27 +28,44 @@ BAD: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("ec2", "ec2", "describe_vpcs", {"MaxResults": 5000}, "InvalidParameterValue"),
     ("ec2", "ec2", "create_flow_logs", {"ResourceIds": ["vpc-1"], "ResourceType": "Cloud"}, "InvalidParameterValue"),
     (
-        "ec2", "ec2", "create_nat_gateway",
-        {"SubnetId": "subnet-1", "TagSpecifications": [{"ResourceType": "nat", "Tags": []}]}, "InvalidParameterValue",
+        "ec2",
+        "ec2",
+        "create_nat_gateway",
+        {"SubnetId": "subnet-1", "TagSpecifications": [{"ResourceType": "nat", "Tags": []}]},
+        "InvalidParameterValue",
     ),
     ("ec2", "ec2", "create_network_acl_entry", {"NetworkAclId": "acl-1", "RuleNumber": 1}, "MissingParameter"),
     ("query", "iam", "create_role", {"RoleName": "a b", "AssumeRolePolicyDocument": TRUST}, "ValidationError"),
     ("query", "iam", "create_role", {"RoleName": "x" * 65, "AssumeRolePolicyDocument": TRUST}, "ValidationError"),
     ("query", "iam", "create_role", {"RoleName": "a"}, "ValidationError"),
     (
-        "query", "iam", "create_role",
-        {"RoleName": "a", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 60}, "ValidationError",
+        "query",
+        "iam",
+        "create_role",
+        {"RoleName": "a", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 60},
+        "ValidationError",
     ),
-    ("query", "iam", "create_role", {"RoleName": "a", "AssumeRolePolicyDocument": TRUST, "Path": "x"}, "ValidationError"),
+    (
+        "query",
+        "iam",
+        "create_role",
+        {"RoleName": "a", "AssumeRolePolicyDocument": TRUST, "Path": "x"},
+        "ValidationError",
+    ),
     ("query", "iam", "create_policy", {"PolicyName": "a", "PolicyDocument": ""}, "ValidationError"),
     ("query", "iam", "list_roles", {"MaxItems": 0}, "ValidationError"),
     ("query", "sts", "assume_role", {"RoleArn": "short", "RoleSessionName": "a"}, "ValidationError"),
     (
-        "query", "sts", "assume_role",
-        {"RoleArn": "arn:aws:iam::123456789012:role/a", "RoleSessionName": "a b"}, "ValidationError",
+        "query",
+        "sts",
+        "assume_role",
+        {"RoleArn": "arn:aws:iam::123456789012:role/a", "RoleSessionName": "a b"},
+        "ValidationError",
     ),
     (
-        "query", "sts", "assume_role",
+        "query",
+        "sts",
+        "assume_role",
         {"RoleArn": "arn:aws:iam::123456789012:role/a", "RoleSessionName": "ab", "DurationSeconds": 10},
         "ValidationError",
     ),
@@ -56,7 +73,13 @@ BAD: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("query", "sns", "create_topic", {}, "InvalidParameter"),
     ("json", "organizations", "create_organization", {"FeatureSet": "SOME"}, "InvalidInputException"),
     ("json", "organizations", "create_account", {"Email": "a", "AccountName": "a"}, "InvalidInputException"),
-    ("json", "organizations", "create_account", {"Email": "a@example.com", "AccountName": "x" * 51}, "InvalidInputException"),
+    (
+        "json",
+        "organizations",
+        "create_account",
+        {"Email": "a@example.com", "AccountName": "x" * 51},
+        "InvalidInputException",
+    ),
     ("json", "organizations", "list_accounts", {"MaxResults": 21}, "InvalidInputException"),
     ("json", "kms", "create_key", {"KeySpec": "AES_1"}, "ValidationException"),
     ("json", "kms", "create_alias", {"AliasName": "alias/ä", "TargetKeyId": "x"}, "ValidationException"),
@@ -67,36 +90,64 @@ BAD: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("json", "events", "put_rule", {"Name": "a", "State": "ON"}, "ValidationException"),
     ("json", "secretsmanager", "create_secret", {"Name": ""}, "ValidationException"),
     ("json", "ecr", "create_repository", {"repositoryName": "Upper"}, "InvalidParameterException"),
-    ("json", "ecr", "create_repository", {"repositoryName": "a", "imageTagMutability": "MAYBE"}, "InvalidParameterException"),
+    (
+        "json",
+        "ecr",
+        "create_repository",
+        {"repositoryName": "a", "imageTagMutability": "MAYBE"},
+        "InvalidParameterException",
+    ),
     ("json", "sqs", "create_queue", {}, "MissingParameter"),
     ("json", "ssm", "put_parameter", {"Name": "/a", "Value": "b", "Type": "Text"}, "ValidationException"),
     ("json", "dynamodb", "list_tables", {"Limit": 0}, "ValidationException"),
     ("json", "resourcegroupstaggingapi", "get_resources", {"TagFilters": [{"Key": NAME}]}, "InvalidParameterException"),
-    ("rest-json", "eks", "create_cluster", {"name": "-a", "roleArn": "x", "resourcesVpcConfig": {}}, "InvalidParameterException"),
+    (
+        "rest-json",
+        "eks",
+        "create_cluster",
+        {"name": "-a", "roleArn": "x", "resourcesVpcConfig": {}},
+        "InvalidParameterException",
+    ),
     ("rest-json", "eks", "create_cluster", {"name": "a", "roleArn": "x"}, "InvalidParameterException"),
     (
-        "rest-json", "eks", "create_cluster",
+        "rest-json",
+        "eks",
+        "create_cluster",
         {"name": "a", "roleArn": "x", "resourcesVpcConfig": {}, "accessConfig": {"authenticationMode": "NONE"}},
         "InvalidParameterException",
     ),
     ("rest-json", "eks", "list_clusters", {"maxResults": 101}, "InvalidParameterException"),
     (
-        "rest-json", "eks", "create_nodegroup",
+        "rest-json",
+        "eks",
+        "create_nodegroup",
         {"clusterName": "a", "nodegroupName": "b", "subnets": [], "nodeRole": "x", "scalingConfig": {"minSize": -1}},
         "InvalidParameterException",
     ),
     ("rest-json", "backup", "create_backup_vault", {"BackupVaultName": "a b"}, "ValidationException"),
-    ("rest-xml", "s3", "put_bucket_versioning", {"Bucket": "a-bucket", "VersioningConfiguration": {"Status": "On"}}, "MalformedXML"),
     (
-        "rest-xml", "s3", "put_bucket_lifecycle_configuration",
-        {"Bucket": "a-bucket", "LifecycleConfiguration": {"Rules": [{"ID": "a"}]}}, "MalformedXML",
+        "rest-xml",
+        "s3",
+        "put_bucket_versioning",
+        {"Bucket": "a-bucket", "VersioningConfiguration": {"Status": "On"}},
+        "MalformedXML",
     ),
     (
-        "rest-xml", "s3", "put_bucket_encryption",
-        {"Bucket": "a-bucket", "ServerSideEncryptionConfiguration": {}}, "MalformedXML",
+        "rest-xml",
+        "s3",
+        "put_bucket_lifecycle_configuration",
+        {"Bucket": "a-bucket", "LifecycleConfiguration": {"Rules": [{"ID": "a"}]}},
+        "MalformedXML",
+    ),
+    (
+        "rest-xml",
+        "s3",
+        "put_bucket_encryption",
+        {"Bucket": "a-bucket", "ServerSideEncryptionConfiguration": {}},
+        "MalformedXML",
     ),
     ("rest-xml", "route53", "create_hosted_zone", {"Name": "x" * 1025, "CallerReference": "a"}, "InvalidInput"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("protocol", "service", "operation", "parameters", "code"), BAD)
@@ -137,20 +188,35 @@ RAW: list[tuple[str, str, dict[str, str], str, str]] = [
     ("iam", "Action=ListRoles&Version=2010-05-08&Colour=red", FORM, "/", "ValidationError"),
     ("rds", "Action=DescribeDBInstances&Version=2014-10-31&Colour=red", FORM, "/", "UnknownParameter"),
     (
-        "kms", '{"KeySpec": 5}', {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.CreateKey"},
-        "/", "SerializationException",
+        "kms",
+        '{"KeySpec": 5}',
+        {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.CreateKey"},
+        "/",
+        "SerializationException",
     ),
     (
-        "kms", "{not json", {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.CreateKey"},
-        "/", "SerializationException",
+        "kms",
+        "{not json",
+        {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.CreateKey"},
+        "/",
+        "SerializationException",
     ),
     (
-        "kms", '{"Colour": "red"}', {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.CreateKey"},
-        "/", "ValidationException",
+        "kms",
+        '{"Colour": "red"}',
+        {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.CreateKey"},
+        "/",
+        "ValidationException",
     ),
-    ("eks", '{"name": "a", "colour": "red"}', {"Content-Type": "application/json"}, "/clusters", "InvalidParameterException"),
+    (
+        "eks",
+        '{"name": "a", "colour": "red"}',
+        {"Content-Type": "application/json"},
+        "/clusters",
+        "InvalidParameterException",
+    ),
     ("eks", '{"name": ["a"]}', {"Content-Type": "application/json"}, "/clusters", "SerializationException"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("service", "body", "headers", "path", "code"), RAW)

@@ -45,7 +45,7 @@ def key_by_id(call: Call, identifier: str) -> Any:
 
 
 def ec2(call: Call) -> Any:
-    """moto's EC2 of the caller's account and region."""
+    """EC2 as moto keeps it, of the caller's account and region."""
     return ec2_backends[call.account][call.region]
 
 

@@ -75,7 +75,7 @@ def _filter_error(name: str) -> AwsError:
 def _address_in(subnet: Any) -> str:
     """A free-looking address of a subnet; the first four and the last are AWS's own."""
     network = ipaddress.ip_network(subnet.cidr_block)
-    return str(network[random.randint(4, network.num_addresses - 2)])  # noqa: S311 - not a secret
+    return str(network[random.randint(4, network.num_addresses - 2)])
 
 
 def _interface(network: Any, subnet: Any, groups: list[str], description: str) -> Any:
@@ -973,7 +973,7 @@ def describe_tags(call: Call) -> dict[str, Any]:
 
 @operation("ec2", "DescribeVpcEndpointServices")
 def describe_vpc_endpoint_services(call: Call) -> dict[str, Any]:
-    """moto names the zones of all regions."""
+    """Moto names the zones of all regions."""
     answer = call.forward()
     for detail in answer.get("ServiceDetails", []):
         detail["AvailabilityZones"] = [z for z in detail.get("AvailabilityZones", []) if z.startswith(call.region)]

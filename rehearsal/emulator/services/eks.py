@@ -57,11 +57,13 @@ class Update:
     done: bool = False
 
     def settle(self) -> None:
+        """Apply it once its time has come."""
         if not self.done and time.time() >= self.at:
             self.done = True
             self.apply()
 
     def view(self) -> dict[str, Any]:
+        """The update as DescribeUpdate shows it."""
         # Params keep the strings that the API keeps: lists and structures are JSON there as well.
         params = [
             {"type": name, "value": value if isinstance(value, str) else _text(value)}
@@ -99,9 +101,11 @@ class Thing:
             update.settle()
 
     def busy(self) -> bool:
+        """Whether an update is on its way."""
         return any(not update.done for update in self.updates.values())
 
     def status(self) -> str:
+        """The status as of now."""
         if self.gone is not None:
             return "DELETING"
         if time.time() < self.ready:
@@ -109,6 +113,7 @@ class Thing:
         return "UPDATING" if self.busy() else "ACTIVE"
 
     def over(self) -> bool:
+        """Whether it is gone."""
         return self.gone is not None and time.time() >= self.gone
 
 
@@ -134,6 +139,7 @@ class Cluster(Thing):
     interfaces: list[str] = field(default_factory=list)
 
     def status(self) -> str:
+        """The status as of now; CREATING until its API server answers."""
         status = super().status()
         if status == "ACTIVE" and control_plane.plane().access(self.facts) is None:
             return "CREATING"
@@ -770,7 +776,7 @@ def _release(version: str) -> str:
 
 
 @operation("eks", "CreateNodegroup")
-def create_nodegroup(call: Call) -> dict[str, Any]:
+def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branch per refusal
     cluster = _cluster(call, active=True)
     again = _token(call)
     if again in cluster.nodegroups:
@@ -793,7 +799,8 @@ def create_nodegroup(call: Call) -> dict[str, Any]:
     version = call.get("version", cluster.doc["version"])
     if version not in VERSIONS or version > cluster.doc["version"]:
         raise _invalid(f"Requested Nodegroup Kubernetes version {version} is not supported by the cluster")
-    template, data = ({}, {})
+    template: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     if "launchTemplate" in call.params:
         template, data = _launch_template(call, call["launchTemplate"])
         if "diskSize" in call.params:

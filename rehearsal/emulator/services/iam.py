@@ -42,7 +42,7 @@ def remove_client_id(call: Call) -> None:
 
 @operation("iam", "CreateRole", "UpdateAssumeRolePolicy")
 def check_trust_policy(call: Call) -> dict[str, Any]:
-    """moto takes any text for a trust policy."""
+    """Moto takes any text for a trust policy."""
     try:
         document = json.loads(call.get("AssumeRolePolicyDocument") or call.get("PolicyDocument") or "")
     except ValueError:

@@ -15,7 +15,6 @@ from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
 from rehearsal.emulator.services.common import key_by_id
 
-
 #: Days of retention that the service knows (PutRetentionPolicy's documentation; the model has no enumeration).
 RETENTIONS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -34,7 +33,7 @@ def _check_key(call: Call, arn: str, group: str) -> None:
 
 @operation("logs", "PutRetentionPolicy")
 def put_retention_policy(call: Call) -> dict[str, Any]:
-    """moto takes any number of days."""
+    """Moto takes any number of days."""
     days = call["retentionInDays"]
     if days not in RETENTIONS:
         values = ", ".join(str(number) for number in RETENTIONS)

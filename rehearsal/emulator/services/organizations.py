@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AWS Organizations. https://docs.aws.amazon.com/organizations/latest/APIReference/
+"""AWS Organizations.
+
+https://docs.aws.amazon.com/organizations/latest/APIReference/
 
 Limits: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 """
@@ -119,9 +121,11 @@ class Organization:
     resource_policy: str | None = None
 
     def arn(self, kind: str, *parts: str) -> str:
+        """The ARN of something in the organization."""
         return f"arn:aws:organizations::{MANAGEMENT_ACCOUNT}:{kind}/" + "/".join((self.id, *parts))
 
     def children(self, parent: str) -> Iterator[Node]:
+        """What is directly below a root or a unit."""
         return (node for node in self.nodes.values() if node.parent == parent)
 
 

@@ -846,7 +846,7 @@ def _check_insights(call: Call, enabled: bool, retention: int | None) -> int | N
             raise _combination("Performance Insights must be enabled to set its retention period or KMS key.")
         return None
     period = retention or 7
-    if period != 7 and period != 731 and (period % 31 or not 31 <= period <= 713):
+    if period not in (7, 731) and (period % 31 or not 31 <= period <= 713):
         raise _value(
             f"Invalid Performance Insights Retention period. Valid values are: [7, 31, 62, ..., 731]: {period}"
         )
@@ -873,9 +873,10 @@ def _check_monitoring(call: Call, interval: int, role: str | None) -> None:
         message = "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0."
         raise _combination(message)
     if role and role_by_arn(call, role) is None:
-        raise _value(
-            f"IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING: {role}"
+        message = (
+            "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING: "
         )
+        raise _value(message + role)
 
 
 def _check_logs(types: list[str]) -> list[str]:
@@ -935,7 +936,7 @@ def _random_password() -> str:
     return "".join(secrets.choice(_PASSWORD) for _ in range(32))
 
 
-def _create(
+def _create(  # noqa: PLR0915 - one statement per member
     call: Call,
     state: State,
     name: str,
@@ -1143,7 +1144,7 @@ _PLAIN = {
 
 
 @operation("rds", "ModifyDBInstance")
-def modify_instance(call: Call) -> dict[str, Any]:
+def modify_instance(call: Call) -> dict[str, Any]:  # noqa: PLR0915 - one statement per member
     state = _state(call)
     instance = _instance(call, state)
     doc, name = instance.doc, instance.doc["DBInstanceIdentifier"]
@@ -1317,7 +1318,8 @@ def delete_instance(call: Call) -> dict[str, Any]:
         if not final:
             raise _combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
         if _status(call, name, instance) not in ("available", "stopped", "modifying", "backing-up"):
-            message = f"Cannot create a snapshot because the database instance {name} is not currently in the available state."
+            message = f"Cannot create a snapshot because the database instance {name} is not currently in the "
+            message += "available state."
             raise AwsError("InvalidDBInstanceState", message)
         _snapshot(call, state, instance, final, {} if not instance.doc["CopyTagsToSnapshot"] else dict(instance.tags))
     instance.gone = call.world.due("delete")
@@ -1486,7 +1488,7 @@ def restore_from_snapshot(call: Call) -> dict[str, Any]:
     name = _check_name(call["DBInstanceIdentifier"], "DBInstanceIdentifier")
     if name in state.instances:
         raise AwsError("DBInstanceAlreadyExists", "DB instance already exists")
-    given = {
+    given: dict[str, Any] = {
         "DBInstanceClass": "db.t4g.medium",
         "StorageEncrypted": snapshot.doc["Encrypted"],
         **{

@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""STS: who am I, and becoming someone else. https://docs.aws.amazon.com/STS/latest/APIReference/"""
+"""STS: who am I, and becoming someone else.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/
+"""
 
 from __future__ import annotations
 
