@@ -196,6 +196,26 @@ def test_what_is_on_its_way_out_is_awaited_before_it_is_made_anew() -> None:
     assert cloud.polls["gone net-9"] == 4
 
 
+def test_taking_down_waits_for_what_an_earlier_run_began_to_delete() -> None:
+    cloud = Cloud(slow={"sub": 3})
+    cloud.things["net-1"] = seen("net-1", "main", cidr="10.0.0.0/16", dns=True)
+    cloud.things["sub-2"] = seen("sub-2", "a", state="deleting", net_id="net-1", cidr="10.0.1.0/24")
+    outcome = applied(cloud, [NET, SUB], absent=True)
+    assert cloud.log == ["delete net.main"]
+    assert cloud.polls["gone sub-2"] == 4
+    assert [change.address for change in outcome.done] == ["net.main"]
+
+
+def test_a_twin_that_goes_does_not_stand_for_what_stays() -> None:
+    old = seen("net-1", "main", cidr="old", dns=True)
+    cloud = Cloud(things={"net-1": old, "net-2": seen("net-2", "main", cidr="10.0.0.0/16", dns=True)})
+    sub = Resource("sub", "a", {"net_id": Ref("net.main"), "cidr": Ref("net.main", "cidr")})
+    outcome = applied(cloud, [NET, sub])
+    assert sorted(cloud.log) == ["create sub.a", "delete net.main"]
+    assert outcome.observed["sub.a"].properties["net_id"] == "net-2"
+    assert outcome.observed["sub.a"].properties["cidr"] == "10.0.0.0/16"
+
+
 def test_a_token_that_belongs_to_something_deleted_is_salted() -> None:
     cloud = Cloud()
     applied(cloud, [NET])

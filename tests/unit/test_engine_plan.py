@@ -11,7 +11,13 @@ import pytest
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.apply import client_token
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed, Property, Wanted
+from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import (
+    ADDRESS_TAG,
+    STACK_TAG,
+    Observed,
+    Property,
+    Wanted,
+)
 from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import (
     Options,
     Plan,
@@ -294,6 +300,17 @@ def test_what_is_no_longer_used_goes_after_its_user_was_updated() -> None:
     old = seen("sub-1", "a", net_id="net-1", cidr="10.0.1.0/24", peer="store-1")
     there = [old, seen("store-1", "db", title="db", size=1)]
     assert order(plan([user], there, allow_destroy=("*",))) == ["make sub.a", "delete store.db"]
+
+
+def test_things_of_the_same_name_do_not_use_each_other() -> None:
+    named = {"title": "app", "size": 1}
+    store = Observed("app", named, {}, {STACK_TAG: STACK, ADDRESS_TAG: "store.app"})
+    net = Observed("app", {"cidr": "c", "dns": True}, {}, {STACK_TAG: STACK, ADDRESS_TAG: "net.app"})
+    made = make_plan([], KINDS, {"store": [store], "net": [net]}, Options(STACK))
+    assert actions(made) == {"store.app": "keep", "net.app": "delete"}
+    using = Observed("app", {**named, "net_id": "app"}, {}, store.tags)
+    made = make_plan([], KINDS, {"store": [using], "net": [net]}, Options(STACK))
+    assert actions(made) == {"store.app": "keep", "net.app": "keep"}
 
 
 def test_an_orphan_makes_room_for_a_new_one_of_its_kind() -> None:

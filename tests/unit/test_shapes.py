@@ -35,7 +35,7 @@ def test_the_keys_of_maps_stay_as_they_are() -> None:
 
 
 def test_a_request_has_only_what_the_operation_knows_and_what_is_given() -> None:
-    properties = {"role_name": "a", "policies": {}, "description": None, "max_session_duration": 3600}
+    properties: dict[str, Any] = {"role_name": "a", "policies": {}, "description": None, "max_session_duration": 3600}
     assert request("iam", "CreateRole", properties) == {"RoleName": "a", "MaxSessionDuration": 3600}
 
 

@@ -90,7 +90,10 @@ class _Worker:
         self._options = plan.options
         self._lock = threading.Lock()
         self.outcome = Outcome()
-        self._declared: dict[str, Mapping[str, Any]] = {change.address: change.properties for change in plan.changes}
+        # A deletion may be of a twin: something else under the address of what stays.
+        self._declared: dict[str, Mapping[str, Any]] = {
+            change.address: change.properties for change in plan.changes if change.action != "delete"
+        }
         for change in plan.changes:
             if change.observed is not None and change.action in ("none", "read", "update", "adopt", "keep"):
                 self.outcome.observed[change.address] = change.observed
@@ -100,7 +103,10 @@ class _Worker:
         change = step.change
         kind = self._kinds[change.kind]
         if step.verb == "delete":
-            self._delete(kind, change.existing, change.address)
+            if change.action == "none":
+                self._await_gone(kind, change.existing, change.address)
+            else:
+                self._delete(kind, change.existing, change.address)
             if change.action == "delete":
                 with self._lock:
                     self.outcome.done.append(change)

@@ -389,7 +389,7 @@ def _guard(
             kept[_node(change)] = "it holds data: list it in `allow_destroy` to have it deleted"
         elif change.action == "replace":
             problems.append(f"{change.address}: replacing it destroys its data: list it in `allow_destroy` as well")
-    uses = uses_among(changes)
+    uses = uses_among(changes, kinds)
     pending = list(kept)
     while pending:
         user = pending.pop()
@@ -409,8 +409,11 @@ def _node(change: Change) -> str:
     return f"{change.address}#{change.observed.id if change.observed else ''}"
 
 
-def uses_among(changes: Sequence[Change]) -> dict[str, set[str]]:
-    """Return which existing things use which, by ``address#id``: read off the identifiers in what was observed."""
+def uses_among(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> dict[str, set[str]]:
+    """Return which existing things use which, by ``address#id``: read off the identifiers in what was observed.
+
+    A name of its own (a bucket's, a role's) is no reference, although something of another kind may be named the same.
+    """
     by_identifier: dict[str, set[str]] = defaultdict(set)
     for change in changes:
         if change.observed is not None:
@@ -421,7 +424,10 @@ def uses_among(changes: Sequence[Change]) -> dict[str, set[str]]:
     for change in changes:
         if change.observed is not None:
             node = _node(change)
-            values = {leaf for leaf in leaves(change.observed.properties) if isinstance(leaf, str)}
+            own = kinds[change.kind].key
+            properties = change.observed.properties
+            others = {name: item for name, item in properties.items() if name not in own or item != change.observed.id}
+            values = {leaf for leaf in leaves(others) if isinstance(leaf, str)}
             uses[node] = {other for value in values for other in by_identifier.get(value, ()) if other != node}
     for change in changes:
         if change.observed is not None and change.resource is not None:
@@ -432,7 +438,7 @@ def uses_among(changes: Sequence[Change]) -> dict[str, set[str]]:
 
 @dataclass(frozen=True)
 class Step:
-    """A piece of work: ``make`` creates, updates or awaits; ``delete`` deletes."""
+    """A piece of work: ``make`` creates, updates or awaits; ``delete`` deletes, or awaits what is being deleted."""
 
     verb: Literal["make", "delete"]
     change: Change
@@ -456,6 +462,13 @@ def steps_of(plan: Plan, kinds: Mapping[str, Kind]) -> tuple[list[Step], dict[in
         if change.action in ("delete", "replace"):
             gone[_node(change)] = len(steps)
             steps.append(Step("delete", change))
+    uses = uses_among(plan.changes, kinds)
+    for change in plan.changes:
+        # What an earlier run began to delete still holds what it uses.
+        leaving = change.action == "none" and change.observed is not None and change.observed.state == "deleting"
+        if leaving and any(used in gone for used in uses[_node(change)]):
+            gone[_node(change)] = len(steps)
+            steps.append(Step("delete", change))
     before: dict[int, set[int]] = {index: set() for index in range(len(steps))}
     for index, step in enumerate(steps):
         if step.verb == "make" and step.change.resource is not None:
@@ -465,17 +478,19 @@ def steps_of(plan: Plan, kinds: Mapping[str, Kind]) -> tuple[list[Step], dict[in
             old, new = gone[_node(change)], make[change.address]
             later, earlier = (old, new) if kinds[change.kind].create_before_delete else (new, old)
             before[later].add(earlier)
-    for later, earlier in [*_releases(plan, make, gone), *_makes_room(steps, kinds)]:
+    for later, earlier in [*_releases(plan, kinds, make, gone), *_makes_room(steps, kinds)]:
         if later != earlier and not _reaches(before, earlier, later):
             before[later].add(earlier)
     return steps, before
 
 
-def _releases(plan: Plan, make: Mapping[str, int], gone: Mapping[str, int]) -> list[tuple[int, int]]:
+def _releases(
+    plan: Plan, kinds: Mapping[str, Kind], make: Mapping[str, int], gone: Mapping[str, int]
+) -> list[tuple[int, int]]:
     """Order each deletion after the steps by which its users let go of it: their own deletion or their update."""
     pairs = []
     by_node = {_node(change): change for change in plan.changes}
-    for user, used in uses_among(plan.changes).items():
+    for user, used in uses_among(plan.changes, kinds).items():
         change = by_node[user]
         release = gone.get(user)
         if release is None and change.action in ("update", "adopt"):

@@ -102,7 +102,7 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     if problems:
         _fail(module, problems, **{**result, "changed": False})
     if module.check_mode or session is None:
-        found = {change.address: change for change in plan.changes}
+        found = {change.address: change for change in plan.changes if change.action != "delete"}
         module.exit_json(**result, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
     outcome = apply(plan, kinds, session)
     done = _result(plan, kinds, outcome.done)
