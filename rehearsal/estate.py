@@ -82,7 +82,7 @@ def survey(emulator: EmulatorState) -> list[Account]:
     """Return all accounts of the organization, the management account first."""
     management = Account("management", emulator.management_account_id, emulator, is_management=True)
     pages = management.client("organizations").get_paginator("list_accounts").paginate()
-    found = [item for page in pages for item in page["Accounts"] if item["Status"] == "ACTIVE"]
+    found = [item for page in pages for item in page["Accounts"] if item["State"] == "ACTIVE"]
     members = [Account(item["Name"], item["Id"], emulator) for item in found if item["Id"] != management.id]
     return [management, *sorted(members, key=lambda account: account.name)]
 

@@ -163,7 +163,7 @@ def make_plan(
         if kind.lookup and found is None and not options.absent:
             query = ", ".join(f"{name} {properties[name]}" for name in kind.key if name in properties)
             missing.append(
-                f"{resource.address}: there is no {kind.name.replace('_', ' ')} with {query}: {resource.hint}"
+                f"{resource.address}: there is no {kind.name.removesuffix('_lookup').replace('_', ' ')} with {query}: {resource.hint}"
             )
 
     if options.absent:

@@ -16,7 +16,8 @@ from .._engine.resource import Join, Ref, Unknown
 
 
 @functools.lru_cache(maxsize=1)
-def _session() -> Any:
+def botocore_session() -> Any:
+    """Return the one botocore session of this process: models are found and read once, by clients and checks alike."""
     import botocore.session  # noqa: PLC0415  # made when first used: importing botocore is run time
 
     return botocore.session.get_session()
@@ -24,7 +25,7 @@ def _session() -> Any:
 
 @functools.cache
 def _model(service: str) -> Any:
-    return _session().get_service_model(service)
+    return botocore_session().get_service_model(service)
 
 
 @functools.cache
