@@ -108,7 +108,7 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     done = _result(plan, kinds, outcome.done)
     if outcome.errors:
         _fail_applying(module, outcome, done)
-    found = {change.address: change for change in plan.changes if not options.absent}
+    found = {change.address: change for change in plan.changes if not options.absent and change.action != "delete"}
     module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
     raise SystemExit(0)  # what exit_json does; it has no type that says so
 
