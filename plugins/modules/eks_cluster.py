@@ -468,7 +468,8 @@ TAINTS = {
     "elements": "dict",
     "default": [],
     "options": {
-        "key": {"type": "str", "required": True},
+        # The name of a taint, no secret.
+        "key": {"type": "str", "required": True, "no_log": False},
         "value": {"type": "str"},
         "effect": {"type": "str", "choices": ["NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"], "required": True},
     },
