@@ -57,6 +57,18 @@ class ControlPlane(Protocol):
     def stopped(self, cluster: ClusterFacts) -> None:
         """The cluster is being deleted: begin to take its API server down."""
 
+    def settled(self, cluster: ClusterFacts, kind: str, name: str) -> bool:
+        """Whether a ``cluster``, ``nodegroup`` or ``fargate`` profile is what EKS has been asked for by now.
+
+        Until it is, it stays CREATING, UPDATING or DELETING.
+        """
+
+    def failure(self, cluster: ClusterFacts) -> str:
+        """Why the API server can't be brought up; empty where nothing is wrong."""
+
+    def close(self) -> None:
+        """The emulator ends or is reset: nothing may be left when this returns."""
+
 
 class NoControlPlane:
     """Nothing behind the API: an endpoint that has the right form and that nobody answers."""
@@ -74,6 +86,17 @@ class NoControlPlane:
 
     def stopped(self, cluster: ClusterFacts) -> None:
         """Nothing to stop."""
+
+    def settled(self, cluster: ClusterFacts, kind: str, name: str) -> bool:
+        """There is nothing to wait for."""
+        return True
+
+    def failure(self, cluster: ClusterFacts) -> str:
+        """Nothing can go wrong."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 @cache

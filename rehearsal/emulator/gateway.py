@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import botocore.parsers
+import moto.backends
 import moto.core.responses
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
@@ -63,7 +64,9 @@ _ADMIN = "/rehearsal/"
 Reply = tuple[int, list[tuple[str, str]], bytes]
 Start = Callable[[str, list[tuple[str, str]]], Any]
 
-# moto walks the members of a response class for each request.
+# Moto lists its own directory and walks the members of a response class for each request.
+_MOTO_MODULES = tuple(moto.backends.list_of_moto_modules())
+moto.backends.list_of_moto_modules = lambda: _MOTO_MODULES
 moto.core.responses.method_names_from_class = functools.cache(moto.core.responses.method_names_from_class)
 
 

@@ -53,14 +53,19 @@ class Update:
     params: dict[str, Any]
     at: float
     apply: Callable[[], None]
+    behind: Callable[[], bool] = lambda: True
     created: datetime.datetime = field(default_factory=_now)
+    applied: bool = False
     done: bool = False
+    errors: list[dict[str, Any]] = field(default_factory=list)
 
     def settle(self) -> None:
         """Apply it once its time has come."""
-        if not self.done and time.time() >= self.at:
-            self.done = True
+        if not self.applied and time.time() >= self.at:
+            self.applied = True
             self.apply()
+        if self.applied and not self.done:
+            self.done = bool(self.errors) or self.behind()
 
     def view(self) -> dict[str, Any]:
         """The update as DescribeUpdate shows it."""
@@ -69,14 +74,14 @@ class Update:
             {"type": name, "value": value if isinstance(value, str) else _text(value)}
             for name, value in self.params.items()
         ]
-        status = "Successful" if self.done else "InProgress"
+        status = "Failed" if self.errors else "Successful" if self.done else "InProgress"
         return {
             "id": self.id,
             "status": status,
             "type": self.type,
             "params": params,
             "createdAt": self.created,
-            "errors": [],
+            "errors": self.errors,
         }
 
 
@@ -88,12 +93,17 @@ def _text(value: Any) -> str:
 
 @dataclass
 class Thing:
-    """Anything that is created slowly, updated slowly and deleted slowly."""
+    """Anything that is created slowly, updated slowly and deleted slowly.
+
+    ``behind`` tells whether what stands behind it (nodes, an API server) is what was asked for.
+    """
 
     doc: dict[str, Any]
     ready: float
     gone: float | None = None
     updates: dict[str, Update] = field(default_factory=dict)
+    behind: Callable[[], bool] = lambda: True
+    created: bool = False
 
     def settle(self) -> None:
         """Apply the updates whose time has come."""
@@ -108,13 +118,14 @@ class Thing:
         """The status as of now."""
         if self.gone is not None:
             return "DELETING"
-        if time.time() < self.ready:
+        self.created = self.created or (time.time() >= self.ready and self.behind())
+        if not self.created:
             return "CREATING"
         return "UPDATING" if self.busy() else "ACTIVE"
 
     def over(self) -> bool:
         """Whether it is gone."""
-        return self.gone is not None and time.time() >= self.gone
+        return self.gone is not None and time.time() >= self.gone and self.behind()
 
 
 @dataclass
@@ -142,7 +153,7 @@ class Cluster(Thing):
         """The status as of now; CREATING until its API server answers."""
         status = super().status()
         if status == "ACTIVE" and control_plane.plane().access(self.facts) is None:
-            return "CREATING"
+            return "FAILED" if control_plane.plane().failure(self.facts) else "CREATING"
         return status
 
 
@@ -179,6 +190,7 @@ def reset(world: World) -> None:
     for _, _, clusters in world.stores("eks"):
         for cluster in clusters.values():
             control_plane.plane().stopped(cluster.facts)
+    control_plane.plane().close()
 
 
 def _cluster(call: Call, member: str = "clusterName", *, active: bool = False) -> Cluster:
@@ -400,6 +412,7 @@ def create_cluster(call: Call) -> dict[str, Any]:
     facts = ClusterFacts(call.account, call.region, name, arn, version, network["serviceIpv4Cidr"], issuer)
     cluster = Cluster(doc, call.world.due("eks-cluster"), facts=facts, interfaces=interfaces)
     clusters[name] = cluster
+    cluster.behind = lambda: control_plane.plane().settled(cluster.facts, "cluster", name)
     remember(call, "clientRequestToken", name)
     if access["authenticationMode"] != "CONFIG_MAP" and access["bootstrapClusterCreatorAdminPermissions"]:
         principal = _iam_arn(call.principal.arn)
@@ -470,7 +483,7 @@ def _begin(
     if thing.status() != "ACTIVE":
         message = f"{what} cannot be updated as it is currently in {thing.status()} state"
         raise _error("ResourceInUseException", message)
-    update = Update(str(uuid.uuid4()), kind, params, call.world.due("eks-update"), apply)
+    update = Update(str(uuid.uuid4()), kind, params, call.world.due("eks-update"), apply, thing.behind)
     thing.updates[update.id] = update
     remember(call, "clientRequestToken", update.id)
     view = update.view()
@@ -721,7 +734,7 @@ def _nodegroup(call: Call, cluster: Cluster) -> Thing:
 
 
 def _nodegroup_view(thing: Thing) -> dict[str, Any]:
-    return {**thing.doc, "status": thing.status()}
+    return {**{key: value for key, value in thing.doc.items() if key != "force"}, "status": thing.status()}
 
 
 def _check_scaling(scaling: dict[str, int]) -> None:
@@ -851,6 +864,7 @@ def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branc
         if optional in call.params:
             doc[optional] = call[optional]
     made = Thing(doc, call.world.due("eks-nodegroup"))
+    made.behind = lambda: control_plane.plane().settled(cluster.facts, "nodegroup", name)
     cluster.nodegroups[name] = made
     remember(call, "clientRequestToken", name)
     if cluster.doc["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role not in cluster.entries:
@@ -930,6 +944,8 @@ def update_nodegroup_version(call: Call) -> dict[str, Any]:
     if version < thing.doc["version"]:
         raise _invalid(f"Unsupported nodegroup version update from {thing.doc['version']} to {version}")
     changes: dict[str, Any] = {"version": version, "releaseVersion": call.get("releaseVersion", _release(version))}
+    # Not one of the API's members: whether pods that a budget protects are deleted in the end.
+    changes["force"] = bool(call.get("force"))
     params: dict[str, Any] = {"Version": version, "ReleaseVersion": changes["releaseVersion"]}
     if "launchTemplate" in call.params:
         if "launchTemplate" not in thing.doc:
@@ -995,6 +1011,7 @@ def create_fargate_profile(call: Call) -> dict[str, Any]:
         "health": {"issues": []},
     }
     made = Thing(doc, call.world.due("eks-fargate"))
+    made.behind = lambda: control_plane.plane().settled(cluster.facts, "fargate", name)
     cluster.fargate[name] = made
     remember(call, "clientRequestToken", name)
     if cluster.doc["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role not in cluster.entries:
