@@ -158,7 +158,7 @@ def _parameters(session: Session, group: str, **source: str) -> dict[str, Mappin
 def _family(session: Session, family: str) -> dict[str, Mapping[str, Any]]:
     """Return the parameters that a family has."""
     found: dict[str, Mapping[str, Any]] = {}
-    marker: dict[str, str] = {}
+    marker: dict[str, Any] = {}
     while True:
         answer = session.call(
             "rds", "describe_engine_default_parameters", DBParameterGroupFamily=family, MaxRecords=100, **marker

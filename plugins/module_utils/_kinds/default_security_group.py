@@ -11,7 +11,7 @@ from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
 from ._rules import problems_of, same_rules, write_rules
 from ._session import Session
-from .security_group import observed_group
+from .security_group import observed_group, owned_groups
 
 
 class DefaultSecurityGroup(Kind):
@@ -32,11 +32,8 @@ class DefaultSecurityGroup(Kind):
     tag = _ec2.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
-        """List all default groups of the account and Region: there is one for each VPC, and the quota is small."""
-        found = session.pages(
-            "ec2", "describe_security_groups", "SecurityGroups", Filters=[{"Name": "group-name", "Values": ["default"]}]
-        )
-        return [observed_group(session, group) for group in found]
+        """List what the stack has taken over; one that it hasn't is found by ``create``, by its VPC."""
+        return owned_groups(session, scope)
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Take over the group that came with the VPC."""

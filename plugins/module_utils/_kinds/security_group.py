@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from . import _ec2
+from ._once import once
 from ._rules import observed_rules, problems_of, same_rules, write_rules
 from ._session import Session
 from ._shapes import violations
@@ -39,8 +40,7 @@ class SecurityGroup(Kind):
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """List the stack's security groups."""
-        found = session.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=_ec2.owned(scope))
-        return [observed_group(session, group) for group in found]
+        return owned_groups(session, scope)
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the group; AWS gives a new one a rule that lets everything out, which is taken away if not wanted."""
@@ -91,6 +91,16 @@ class SecurityGroup(Kind):
             *problems_of(properties["ingress"], "ingress"),
             *problems_of(properties["egress"], "egress"),
         ]
+
+
+def owned_groups(session: Session, scope: Scope) -> list[Observed]:
+    """Return what the stack owns of security groups, made or taken over: one listing for both kinds."""
+
+    def ask() -> list[Observed]:
+        found = session.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=_ec2.owned(scope))
+        return [observed_group(session, group) for group in found]
+
+    return once(session, scope, "security groups", ask)
 
 
 def observed_group(session: Session, group: Mapping[str, Any]) -> Observed:
