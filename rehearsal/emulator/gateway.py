@@ -98,6 +98,8 @@ class Gateway:
             status, headers, out = self._administer(path[len(_ADMIN) :], request)
         else:
             status, headers, out = self._answer(environ, request, body)
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            headers = [*headers, ("Content-Length", str(len(out)))]  # else it would go out in chunks, a packet each
         phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
         start_response(f"{status} {phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]

@@ -157,6 +157,10 @@ class Cluster(Thing):
         return status
 
 
+def _settled(cluster: Cluster, kind: str, name: str) -> bool:
+    return control_plane.plane().settled(cluster.facts, kind, name)
+
+
 def _error(code: str, message: str, **members: Any) -> AwsError:
     return AwsError(code, message, **members)
 
@@ -412,7 +416,7 @@ def create_cluster(call: Call) -> dict[str, Any]:
     facts = ClusterFacts(call.account, call.region, name, arn, version, network["serviceIpv4Cidr"], issuer)
     cluster = Cluster(doc, call.world.due("eks-cluster"), facts=facts, interfaces=interfaces)
     clusters[name] = cluster
-    cluster.behind = lambda: control_plane.plane().settled(cluster.facts, "cluster", name)
+    cluster.behind = lambda: _settled(cluster, "cluster", name)
     remember(call, "clientRequestToken", name)
     if access["authenticationMode"] != "CONFIG_MAP" and access["bootstrapClusterCreatorAdminPermissions"]:
         principal = _iam_arn(call.principal.arn)
@@ -789,7 +793,7 @@ def _release(version: str) -> str:
 
 
 @operation("eks", "CreateNodegroup")
-def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branch per refusal
+def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912, PLR0915 - one branch per refusal
     cluster = _cluster(call, active=True)
     again = _token(call)
     if again in cluster.nodegroups:
@@ -863,8 +867,7 @@ def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branc
     for optional in ("taints", "remoteAccess", "nodeRepairConfig", "warmPoolConfig"):
         if optional in call.params:
             doc[optional] = call[optional]
-    made = Thing(doc, call.world.due("eks-nodegroup"))
-    made.behind = lambda: control_plane.plane().settled(cluster.facts, "nodegroup", name)
+    made = Thing(doc, call.world.due("eks-nodegroup"), behind=lambda: _settled(cluster, "nodegroup", name))
     cluster.nodegroups[name] = made
     remember(call, "clientRequestToken", name)
     if cluster.doc["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role not in cluster.entries:
@@ -1010,8 +1013,7 @@ def create_fargate_profile(call: Call) -> dict[str, Any]:
         "tags": _check_tags(call.get("tags", {})),
         "health": {"issues": []},
     }
-    made = Thing(doc, call.world.due("eks-fargate"))
-    made.behind = lambda: control_plane.plane().settled(cluster.facts, "fargate", name)
+    made = Thing(doc, call.world.due("eks-fargate"), behind=lambda: _settled(cluster, "fargate", name))
     cluster.fargate[name] = made
     remember(call, "clientRequestToken", name)
     if cluster.doc["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role not in cluster.entries:
