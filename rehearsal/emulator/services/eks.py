@@ -793,7 +793,7 @@ def _release(version: str) -> str:
 
 
 @operation("eks", "CreateNodegroup")
-def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912, PLR0915 - one branch per refusal
+def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branch per refusal
     cluster = _cluster(call, active=True)
     again = _token(call)
     if again in cluster.nodegroups:
