@@ -213,6 +213,17 @@ def test_a_change_is_modifying_and_waits_for_the_window_unless_applied_immediate
     assert shown["PendingModifiedValues"] == {}
 
 
+def test_another_port_restarts_the_server_at_once(rds: Rds, instance: dict[str, Any]) -> None:
+    for port in (5433, 5432):
+        rds.available("main")
+        rds.client.modify_db_instance(DBInstanceIdentifier="main", DBPortNumber=port)
+        shown = rds.available("main")
+        assert shown["Endpoint"]["Port"] == port
+        rds.connect(shown, rds.password(shown)).close()
+    code = refused(rds.client.modify_db_instance, DBInstanceIdentifier="main", DBPortNumber=80)
+    assert code == "InvalidParameterValue"
+
+
 def test_a_rotated_password_opens_the_database(rds: Rds, instance: dict[str, Any]) -> None:
     before = rds.password(rds.available("main"))
     rds.client.modify_db_instance(DBInstanceIdentifier="main", RotateMasterUserPassword=True, ApplyImmediately=True)

@@ -718,7 +718,7 @@ def _status(call: Call, name: str, instance: Instance) -> str:
         return "backing-up"
     if instance.stopped:
         return instance.stopped
-    if now < instance.rebooted:
+    if now < instance.rebooted or server.state == "restarting":
         return "rebooting"
     return "modifying" if instance.modified is not None else "available"
 
@@ -951,8 +951,7 @@ def _create(  # noqa: PLR0915 - one statement per member
     if database is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", database):
         raise _value("DBName must begin with a letter and contain only alphanumeric characters.")
     port = given.get("Port", 5432)
-    if not 1150 <= port <= 65535:
-        raise _value("Invalid database port number: must be between 1150 and 65535.")
+    _check_port(port)
     _check_class(given["DBInstanceClass"])
     kind = given.get("StorageType", "gp3" if given.get("Iops") is None else "io1")
     size = given["AllocatedStorage"]
@@ -1102,7 +1101,6 @@ _DEFERRED = {
     "StorageThroughput",
     "StorageType",
     "CACertificateIdentifier",
-    "DBPortNumber",
     "DBSubnetGroupName",
     "DedicatedLogVolume",
     "NewDBInstanceIdentifier",
@@ -1176,6 +1174,10 @@ def modify_instance(call: Call) -> dict[str, Any]:  # noqa: PLR0915 - one statem
         if group.name != instance.group:
             instance.group, instance.pending_reboot, touched = group.name, True, True
             _configure(call, name, instance, group)
+    if call.get("DBPortNumber", instance.wanted_port) != instance.wanted_port:
+        # "Your database restarts regardless of the value of the ApplyImmediately parameter."
+        instance.wanted_port, touched = _check_port(call["DBPortNumber"]), True
+        _restart(call, name, instance)
     if "CloudwatchLogsExportConfiguration" in call.params:
         config = call["CloudwatchLogsExportConfiguration"]
         types = set(doc.get("EnabledCloudwatchLogsExports", [])) - set(config.get("DisableLogTypes", []))
@@ -1216,6 +1218,28 @@ def modify_instance(call: Call) -> dict[str, Any]:  # noqa: PLR0915 - one statem
             doc["DeletionProtection"] = later.pop("DeletionProtection")
     view = _view(call, state, name, instance)
     return {"DBInstance": view}
+
+
+def _check_port(port: int) -> int:
+    if not 1150 <= port <= 65535:
+        raise _value("Invalid database port number: must be between 1150 and 65535.")
+    return port
+
+
+def _restart(call: Call, name: str, instance: Instance) -> None:
+    """Start the server anew, where it shall listen now and with what waits for a restart."""
+    manager, key = postgres(call.world), _key(call.account, call.region, name)
+    settings = _settings(instance, _group(call, _state(call), instance.group))
+
+    def again(server: Server) -> None:
+        manager.halt(server)
+        server.state = "restarting"
+        manager.start(server, settings)
+        server.state = "running"
+
+    instance.pending_reboot = False
+    manager.servers[key].state = "restarting"
+    manager.change(key, again)
 
 
 def _check_changes(call: Call, state: State, instance: Instance, changes: dict[str, Any]) -> None:
