@@ -162,9 +162,8 @@ def make_plan(
         changes.append(change)
         if kind.lookup and found is None and not options.absent:
             query = ", ".join(f"{name} {properties[name]}" for name in kind.key if name in properties)
-            missing.append(
-                f"{resource.address}: there is no {kind.name.removesuffix('_lookup').replace('_', ' ')} with {query}: {resource.hint}"
-            )
+            what = kind.name.removesuffix("_lookup").replace("_", " ")
+            missing.append(f"{resource.address}: there is no {what} with {query}: {resource.hint}")
 
     if options.absent:
         changes = [_removal(change, kinds) for change in changes if change.observed and _is_removable(change, kinds)]

@@ -28,7 +28,7 @@ _NAME = re.compile(_RESERVED + "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 @dataclass(frozen=True)
 class _Setting:
-    """One sub-resource of a bucket: how it is read and written, the member that holds it, and what says it isn't set."""
+    """One sub-resource of a bucket: how it is read and written, its member, and what says that it isn't set."""
 
     get: str
     put: str
