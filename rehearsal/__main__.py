@@ -19,12 +19,17 @@ from rehearsal import state
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def up(directory: Path, pace: float, port: int, timeout: float) -> int:
-    """Start the emulator in the background, or leave the one that stands."""
+def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: bool = False) -> int:
+    """Start the emulator in the background, or leave the one that stands.
+
+    With ``kubernetes`` real control planes stand behind EKS clusters; their programs are found or built first.
+    """
     running = state.load(directory)
     if running is not None and running.healthy():
         print(f"emulated AWS: stands at {running.endpoint} (process {running.pid})")
         return 0
+    if kubernetes and not _programs():
+        return 1
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "emulator.json").unlink(missing_ok=True)
     log = directory / "emulator.log"
@@ -32,7 +37,7 @@ def up(directory: Path, pace: float, port: int, timeout: float) -> int:
     print(f"emulated AWS: starting (log: {log})", flush=True)
     with log.open("ab") as out:
         command = [sys.executable, "-m", "rehearsal.emulator", "--state-dir", str(directory)]
-        command += ["--pace", str(pace), "--port", str(port)]
+        command += ["--pace", str(pace), "--port", str(port), *(["--kubernetes"] if kubernetes else [])]
         path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
         process = subprocess.Popen(
             command,
@@ -57,6 +62,23 @@ def up(directory: Path, pace: float, port: int, timeout: float) -> int:
     return 1
 
 
+def _programs() -> bool:
+    """Find or build what clusters consist of."""
+    from rehearsal.kubernetes import binaries, toolchain  # noqa: PLC0415 - an option
+
+    try:
+        binaries.ready(binaries.CONTROL_PLANE, lambda line: print(f"clusters: {line}", flush=True))
+    except (binaries.BuildError, toolchain.ToolchainError) as error:
+        print(f"clusters: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _wanted() -> bool:
+    """Whether REHEARSE_KUBERNETES asks for real clusters."""
+    return os.environ.get("REHEARSE_KUBERNETES", "no").lower() in ("yes", "true", "1")
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and that nobody has waited for doesn't."""
     try:
@@ -69,8 +91,9 @@ def alive(pid: int) -> bool:
 
 
 def down(directory: Path) -> int:
-    """Stop the emulator and all databases of a state directory."""
+    """Stop the emulator and all databases and clusters of a state directory."""
     from rehearsal import postgres  # noqa: PLC0415 - only this command needs it
+    from rehearsal.kubernetes import processes  # noqa: PLC0415
 
     running = state.load(directory)
     if running is not None and running.healthy():
@@ -84,6 +107,7 @@ def down(directory: Path) -> int:
     else:
         print("emulated AWS: was not running")
     postgres.remove_all(directory)
+    processes.remove_all(directory)
     for name in ("emulator.json", "emulator.log", "summary.json", "aws-config"):
         (directory / name).unlink(missing_ok=True)
     if directory.exists() and not any(directory.iterdir()):
@@ -103,19 +127,26 @@ def main(argv: list[str] | None = None) -> int:
     starting.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the first answer")
     whole = commands.add_parser("rehearse", parents=[common], help="start, apply playbooks/site.yml twice, look")
     whole.add_argument("--pace", type=float, default=float(os.environ.get("REHEARSE_PACE", "1")), help="as for up")
+    for command in (starting, whole):
+        command.add_argument(
+            "--kubernetes",
+            action=argparse.BooleanOptionalAction,
+            default=_wanted(),
+            help="real control planes behind EKS clusters (default: what REHEARSE_KUBERNETES says, else no)",
+        )
     commands.add_parser("down", parents=[common], help="stop everything and remove the state")
     commands.add_parser("status", parents=[common], help="say what stands; exit status 3 if nothing does")
     commands.add_parser("env", parents=[common], help="print export lines for a shell")
     args = parser.parse_args(argv)
     directory = state.state_dir(args.state_dir)
     if args.command == "up":
-        return up(directory, args.pace, args.port, args.timeout)
+        return up(directory, args.pace, args.port, args.timeout, kubernetes=args.kubernetes)
     if args.command == "down":
         return down(directory)
     if args.command == "rehearse":
         from rehearsal.rehearse import rehearse  # noqa: PLC0415 - only this command needs it
 
-        status = up(directory, args.pace, 0, 60.0)
+        status = up(directory, args.pace, 0, 60.0, kubernetes=args.kubernetes)
         started = state.load(directory)
         return rehearse(directory, started) if started is not None and status == 0 else 1
     running = state.load(directory)

@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help="collect responses that don't fit the model (/rehearsal/responses)",
     )
+    parser.add_argument("--kubernetes", action="store_true", help="real control planes behind the EKS clusters")
     args = parser.parse_args(argv)
 
     from rehearsal.emulator.server import Emulator  # noqa: PLC0415 - --help shouldn't wait for moto
@@ -34,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
             port=args.port,
             pace=args.pace,
             check_responses=args.check_responses,
+            kubernetes=args.kubernetes,
         )
     except (ValueError, OSError) as error:
         print(f"cannot start: {error}", file=sys.stderr)

@@ -20,7 +20,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from rehearsal.emulator import services
+from rehearsal.emulator import control_plane, services
 from rehearsal.emulator.gateway import Gateway
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_KEY, MANAGEMENT_SECRET, World
 
@@ -66,6 +66,7 @@ class Emulator:
         port: int = 0,
         pace: float = 1.0,
         check_responses: bool = False,
+        kubernetes: bool = False,
     ) -> None:
         if not host.startswith("127.") and host not in ("localhost", "::1"):
             raise ValueError(f"{host} is not a loopback address")
@@ -90,6 +91,16 @@ class Emulator:
         )
         for start in services.STARTUP:
             start(self.world)
+        if kubernetes:
+            self._real_clusters()
+
+    def _real_clusters(self) -> None:
+        from rehearsal.kubernetes.control_planes import ControlPlanes  # noqa: PLC0415 - an option
+
+        planes = ControlPlanes(self.world, self.endpoint)
+        control_plane.use(planes)
+        self.gateway.admin["clusters"] = lambda method, query: planes.describe()
+        self.gateway.admin["stand-for"] = planes.stand_for
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; the state file exists while the server answers."""

@@ -9,14 +9,20 @@ it is read, so nothing is ended whose command line doesn't name the directory th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+#: Where clusters' files are, below the state directory.
+DIRECTORY = "kubernetes"
 
 #: Below the ports that Linux gives to outgoing connections (32768 and up), so that none of those takes one of ours.
 _PORTS = range(20000, 32000)
@@ -105,6 +111,20 @@ def end_all(directory: Path) -> list[int]:
     while any(_alive(pid) for pid in found) and time.monotonic() < ended:
         time.sleep(0.02)
     return found
+
+
+def sockets_dir(state_dir: Path) -> Path:
+    """Where Unix sockets lie: a short path, for one has at most 107 bytes."""
+    digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:10]
+    return Path(tempfile.gettempdir()) / f"rehearsal-clusters-{os.getuid()}-{digest}"
+
+
+def remove_all(state_dir: Path) -> None:
+    """End every cluster of a state directory, also of an emulator that was killed, and remove their files."""
+    for folder in (state_dir / DIRECTORY, sockets_dir(state_dir)):
+        if folder.exists():
+            end_all(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

@@ -1,0 +1,150 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a booted instance tells the API server of itself: pure functions from EC2's and EKS' data to Node objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.kubernetes.egress import KUBELET
+
+_GIB = 1024 * 1024  # KiB
+
+_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An EC2 instance that is a node. ``kubelet`` is a version such as ``v1.35.0-eks-ac2d5a0``; ``disk`` is in GiB."""
+
+    instance_id: str
+    instance_type: str
+    zone: str
+    zone_id: str
+    region: str
+    name: str
+    address: str
+    arch: str
+    kubelet: str
+    image: str
+    disk: int = 20
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+
+
+def pods(kind: Mapping[str, Any]) -> int:
+    """How many pods an instance type holds with the VPC CNI's default: a secondary address for each.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/choosing-instance-type.html
+    """
+    network = kind.get("NetworkInfo", {})
+    interfaces = int(network.get("MaximumNetworkInterfaces", 3))
+    return interfaces * (int(network.get("Ipv4AddressesPerInterface", 6)) - 1) + 2
+
+
+def capacity(kind: Mapping[str, Any], disk: int) -> tuple[dict[str, str], dict[str, str]]:
+    """(capacity, allocatable) of an instance type with the reservations that EKS' AMIs make.
+
+    https://awslabs.github.io/amazon-eks-ami/nodeadm/ : CPU by the share of each core, memory 255 MiB and 11 for each
+    pod, and the kubelet's eviction threshold.
+    """
+    cores = int(kind["VCpuInfo"]["DefaultVCpus"])
+    # Firmware and kernel keep some: about 7.5 % is what Karpenter assumes as well.
+    memory = int(int(kind["MemoryInfo"]["SizeInMiB"]) * 1024 * 0.925)
+    count = pods(kind)
+    shares = [0.06, 0.01, 0.005, 0.005] + [0.0025] * max(0, cores - 4)
+    reserved_cpu = sum(shares[:cores]) * 1000
+    reserved_memory = (255 + 11 * count + 100) * 1024
+    storage = disk * _GIB
+    total = {"cpu": str(cores), "memory": f"{memory}Ki", "pods": str(count), "ephemeral-storage": f"{storage}Ki"}
+    left = {
+        **total,
+        "cpu": f"{math.floor(cores * 1000 - reserved_cpu)}m",
+        "memory": f"{memory - reserved_memory}Ki",
+        # 10 % for the eviction threshold, 1 GiB for the system
+        "ephemeral-storage": f"{max(0, int(storage * 0.9) - _GIB)}Ki",
+    }
+    return total, left
+
+
+def taint(given: Mapping[str, str]) -> dict[str, str]:
+    """A node group's taint as Kubernetes writes it."""
+    made = {"key": given["key"], "effect": _EFFECTS.get(given["effect"], given["effect"])}
+    if given.get("value"):
+        made["value"] = given["value"]
+    return made
+
+
+def well_known(machine: Machine) -> dict[str, str]:
+    """The labels that kubelet and cloud provider give every node on AWS."""
+    return {
+        "beta.kubernetes.io/arch": machine.arch,
+        "beta.kubernetes.io/instance-type": machine.instance_type,
+        "beta.kubernetes.io/os": "linux",
+        "failure-domain.beta.kubernetes.io/region": machine.region,
+        "failure-domain.beta.kubernetes.io/zone": machine.zone,
+        "kubernetes.io/arch": machine.arch,
+        "kubernetes.io/hostname": machine.name,
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": machine.instance_type,
+        "topology.k8s.aws/zone-id": machine.zone_id,
+        "topology.kubernetes.io/region": machine.region,
+        "topology.kubernetes.io/zone": machine.zone,
+    }
+
+
+def node(machine: Machine, kind: Mapping[str, Any]) -> dict[str, Any]:
+    """The Node that the machine's kubelet registers. It is Ready when KWOK says so."""
+    total, left = capacity(kind, machine.disk)
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": machine.name,
+            "labels": {**well_known(machine), **machine.labels},
+            "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
+        },
+        "spec": {
+            "providerID": f"aws:///{machine.zone}/{machine.instance_id}",
+            "taints": [dict(item) for item in machine.taints],
+        },
+        "status": {
+            "capacity": total,
+            "allocatable": left,
+            "addresses": [
+                {"type": "InternalIP", "address": machine.address},
+                {"type": "InternalDNS", "address": machine.name},
+                {"type": "Hostname", "address": machine.name},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET}},
+            "nodeInfo": {
+                "architecture": machine.arch,
+                "bootID": machine.instance_id,
+                "containerRuntimeVersion": "containerd://2.1.5",
+                "kernelVersion": "6.12.55",
+                "kubeProxyVersion": machine.kubelet,
+                "kubeletVersion": machine.kubelet,
+                "machineID": machine.instance_id.removeprefix("i-"),
+                "operatingSystem": "linux",
+                "osImage": machine.image,
+                "systemUUID": machine.instance_id.removeprefix("i-"),
+            },
+        },
+    }
+
+
+def is_ready(document: Mapping[str, Any]) -> bool:
+    """Whether a Node is Ready."""
+    conditions = document.get("status", {}).get("conditions") or []
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def evictable(pod: Mapping[str, Any]) -> bool:
+    """Whether a drain has to evict a pod: not a DaemonSet's, not one that has ended, not one that is going already."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    if any(owner["kind"] in ("DaemonSet", "Node") for owner in owners):
+        return False
+    return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
