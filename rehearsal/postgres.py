@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import pwd
 import shutil
@@ -182,6 +183,7 @@ class Postgres:
         self.directory = directory
         self.runtime = _runtime_name(directory)
         self.servers: dict[str, Server] = {}
+        self._numbers = itertools.count(1)
         self._prepare = threading.Lock()
         self._addresses = threading.Lock()
         self._binaries: Path | None = None
@@ -198,7 +200,8 @@ class Postgres:
 
     def create(self, name: str, settings: Settings, source: Callable[[Server], None] | None = None) -> Server:
         """Bring a server up in the background. ``source`` fills its data directory with a copy of another's."""
-        server = Server(name, self.runtime / name)
+        # A directory of its own: one of the same name may have been deleted a moment ago and still be on its way out.
+        server = Server(name, self.runtime / f"{name}-{next(self._numbers)}")
         self.servers[name] = server
         threading.Thread(target=self._bring_up, args=(server, settings, source), daemon=True).start()
         return server

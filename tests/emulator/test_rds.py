@@ -275,6 +275,14 @@ def refused_or_none(rds: Rds, name: str) -> str | None:
     return None
 
 
+def test_a_name_can_be_taken_again_at_once(rds: Rds) -> None:
+    for _again in range(2):
+        shown = rds.create("again", DeletionProtection=False)
+        rds.connect(shown, rds.password(shown)).close()
+        rds.client.delete_db_instance(DBInstanceIdentifier="again", SkipFinalSnapshot=True)
+        assert eventually(lambda: "again" not in str(rds.client.describe_db_instances()["DBInstances"]), 30)
+
+
 def test_a_managed_secret_goes_with_its_instance(rds: Rds) -> None:
     rds.aws.pace(0)
     shown = rds.create("brief")
