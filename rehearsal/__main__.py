@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m rehearsal up|down|status|env``."""
+"""``python -m rehearsal rehearse|up|down|status|env|psql``."""
 
 from __future__ import annotations
 
@@ -115,6 +115,18 @@ def down(directory: Path) -> int:
     return 0
 
 
+def psql(running: state.EmulatorState, name: str, arguments: list[str]) -> int:
+    """Become psql in an account's database, or say why not."""
+    from rehearsal import estate  # noqa: PLC0415 - only this command needs it
+
+    with_databases = {account.name: account for account in estate.survey(running) if account.databases}
+    if name in with_databases:
+        estate.psql(with_databases[name], with_databases[name].databases[0], arguments)
+    there = ", ".join(with_databases) or "none: run playbooks/site.yml first"
+    print(f"the account {name!r} has no database; accounts that have one: {there}", file=sys.stderr)
+    return 3
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and do what it says."""
     common = argparse.ArgumentParser(add_help=False)
@@ -137,6 +149,9 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("down", parents=[common], help="stop everything and remove the state")
     commands.add_parser("status", parents=[common], help="say what stands; exit status 3 if nothing does")
     commands.add_parser("env", parents=[common], help="print export lines for a shell")
+    opened = commands.add_parser("psql", parents=[common], help="open an account's database, over TLS")
+    opened.add_argument("account", help="its name: dev, stage, prod")
+    opened.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to psql, such as -c 'select now()'")
     args = parser.parse_args(argv)
     directory = state.state_dir(args.state_dir)
     if args.command == "up":
@@ -156,6 +171,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "env":
         for name, value in running.environment().items():
             print(f"export {name}={shlex.quote(value)}")
+    elif args.command == "psql":
+        return psql(running, args.account, args.arguments)
     else:
         print(json.dumps(state.summary(directory), indent=2))
     return 0

