@@ -244,6 +244,8 @@ VERSIONS = [
         ("15.4", "17", "dev: RDS does not upgrade postgres 15.4 to 17 in one step: from there it leads to 16.9"),
         ("16.9", "17", ""),
         ("15.4", "15", ""),
+        # Refused already, as a downgrade.
+        ("16.9", "15", ""),
     ],
 )
 def test_only_versions_that_rds_offers_are_wanted(present: str | None, wanted: str, sentence: str) -> None:

@@ -64,6 +64,10 @@ def targets_of(version: Mapping[str, Any]) -> list[str]:
     return [target["EngineVersion"] for target in version.get("ValidUpgradeTarget", [])]
 
 
+def _is_older(wanted: str, present: str) -> bool:
+    return number(wanted) < number(present)[: len(number(wanted))]
+
+
 def version_problems(item: Properties, present: str | None, versions: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return why RDS can't bring a database to its wanted version.
 
@@ -71,7 +75,7 @@ def version_problems(item: Properties, present: str | None, versions: Sequence[M
     :param versions: what DescribeDBEngineVersions lists, outdated ones included.
     """
     name, engine, wanted = item["db_instance_identifier"], item["engine"], item["engine_version"]
-    if not is_known(wanted) or (present and same_version(wanted, present)):
+    if not is_known(wanted) or (present and (same_version(wanted, present) or _is_older(wanted, present))):
         return []
     if present:
         steps = sorted(
@@ -95,7 +99,7 @@ def version_refusals(there: Properties, properties: Properties) -> list[str]:
     wanted, has = properties["engine_version"], there.get("engine_version")
     if not has or not is_known(wanted) or same_version(wanted, has):
         return []
-    if number(wanted) < number(has)[: len(number(wanted))]:
+    if _is_older(wanted, has):
         return [
             f"{has} can't be downgraded to {wanted}: declare {has}, or restore an older snapshot under another name"
         ]
