@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,10 +96,18 @@ def _client(service: str, region: str, connection: Mapping[str, Any]) -> Any:
         if given:
             config = config.merge(Config(**given) if isinstance(given, Mapping) else given)
     try:
-        session = boto3.session.Session(profile_name=profile, botocore_session=botocore_session())
-        return session.client(service, region_name=region, config=config, **settings)
+        return _boto3_session(profile).client(service, region_name=region, config=config, **settings)
     except (BotoCoreError, ClientError) as error:
         raise EngineError(f"can't connect to {service} in {region}: {error}") from error
+
+
+@functools.cache
+def _boto3_session(profile: str | None) -> Any:
+    """Return the one boto3 session: a second one on the same botocore session would add boto3's methods to S3 twice.
+
+    It keeps the profile also where a role has been assumed: credentials that are given go before the profile's.
+    """
+    return boto3.session.Session(profile_name=profile, botocore_session=botocore_session())
 
 
 def _account_named(name: str, region: str, connection: Mapping[str, Any]) -> str | None:
@@ -142,5 +151,4 @@ def _assume(sts: Any, account_id: str, role_name: str, partition: str, name: str
         "aws_access_key_id": credentials["AccessKeyId"],
         "aws_secret_access_key": credentials["SecretAccessKey"],
         "aws_session_token": credentials["SessionToken"],
-        "profile_name": None,
     }
