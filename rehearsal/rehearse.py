@@ -90,10 +90,9 @@ def rehearse(directory: Path, emulator: EmulatorState) -> int:
     (directory / "summary.json").write_text(json.dumps(data, indent=2) + "\n")
     estate.write_profiles(directory, emulator, accounts)
     print(estate.describe(directory, accounts))
-    print(f"First run {first.seconds:.0f} s, second run {second.seconds:.0f} s, ", end="")
-    print(
-        f"all together {time.monotonic() - began:.0f} s. The second run changed nothing in {len(second.changed)} accounts."
-    )
+    seconds = time.monotonic() - began
+    print(f"First run {first.seconds:.0f} s, second run {second.seconds:.0f} s, all together {seconds:.0f} s. ", end="")
+    print(f"The second run changed nothing in {len(second.changed)} accounts.")
     return 0
 
 
