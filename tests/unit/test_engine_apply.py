@@ -177,6 +177,60 @@ def test_tags_alone_are_written_without_an_update() -> None:
     assert cloud.log == ["create net.main", "tag net.main"]
 
 
+def test_what_was_only_begun_is_reported_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(KINDS["net"]), "timeout", 0)
+    outcome = applied(Cloud(slow={"net": 10**9}), [NET])
+    assert set(outcome.errors) == {"net.main"}
+    assert [(change.action, change.address) for change in outcome.done] == [("create", "net.main")]
+
+
+def test_a_replacement_that_only_deleted_is_reported_as_a_deletion() -> None:
+    cloud = Cloud()
+    applied(cloud, [NET])
+
+    def refuse(address: str) -> None:
+        raise EngineError("the quota is used up")
+
+    cloud.gate = refuse
+    outcome = applied(cloud, [Resource("net", "main", {"cidr": "other"})], allow_replace=("*",))
+    assert set(outcome.errors) == {"net.main"}
+    assert [(change.action, change.address) for change in outcome.done] == [("delete", "net.main")]
+    assert cloud.things == {}
+
+
+def test_tags_written_before_an_update_fails_are_reported() -> None:
+    cloud = Cloud()
+    applied(cloud, [STORE, NET])
+    store = Resource("store", "db", {**STORE.properties, "size": 2})
+    made = planned(cloud, [store, NET], tags={"team": "a"})
+    note = cloud.note
+
+    def fail(verb: str, address: str) -> None:
+        note(verb, address)
+        if verb == "update":
+            raise EngineError("no")
+
+    cloud.note = fail  # type: ignore[method-assign]
+    outcome = apply(made, KINDS, cloud)
+    assert set(outcome.errors) == {"store.db"}
+    assert sorted(change.address for change in outcome.done) == ["net.main", "store.db"]
+
+
+def test_an_interruption_begins_nothing_more_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud(slow={"net": 10**9})
+    waited: list[int] = []
+
+    def interrupted(*_futures: Any, **_options: Any) -> Any:
+        waited.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        applied(cloud, [Resource("net", f"n{number}", {"cidr": str(number)}) for number in range(60)])
+    assert waited == [1]
+    assert len(cloud.things) <= engine.WORKERS
+
+
 def test_something_taken_over_gets_its_owner() -> None:
     cloud = Cloud(things={"store-7": seen("store-7", title="db", size=3)})
     applied(cloud, [Resource("store", "db", {"title": "db", "size": 4})], adopt=("*",))
@@ -206,6 +260,23 @@ def test_taking_down_waits_for_what_an_earlier_run_began_to_delete() -> None:
     assert [change.address for change in outcome.done] == ["net.main"]
 
 
+def test_what_is_no_longer_declared_is_awaited_as_well_when_an_earlier_run_began_to_delete_it() -> None:
+    cloud = Cloud(slow={"sub": 3})
+    cloud.things["net-1"] = seen("net-1", "main", cidr="10.0.0.0/16", dns=True)
+    cloud.things["sub-2"] = seen("sub-2", "a", state="deleting", net_id="net-1", cidr="10.0.1.0/24")
+    outcome = applied(cloud, [])
+    assert cloud.polls["gone sub-2"] == 4
+    assert [change.address for change in outcome.done] == ["net.main"]
+
+
+def test_a_dying_twin_does_not_stand_for_what_stays() -> None:
+    cloud = Cloud(slow={"net": 2})
+    cloud.things["net-1"] = seen("net-1", "main", state="deleting", cidr="10.0.0.0/16", dns=True)
+    cloud.things["net-2"] = seen("net-2", "main", cidr="10.0.0.0/16", dns=True)
+    outcome = applied(cloud, [NET, SUB])
+    assert outcome.observed["sub.a"].properties["net_id"] == "net-2"
+
+
 def test_a_twin_that_goes_does_not_stand_for_what_stays() -> None:
     old = seen("net-1", "main", cidr="old", dns=True)
     cloud = Cloud(things={"net-1": old, "net-2": seen("net-2", "main", cidr="10.0.0.0/16", dns=True)})
@@ -224,7 +295,8 @@ def test_a_token_that_belongs_to_something_deleted_is_salted() -> None:
     assert outcome.errors == {}
     assert list(cloud.things) == ["net-2"]
     plain, salted = cloud.tokens
-    wanted = Wanted("net.main", outcome.observed["net.main"].properties, {})
+    observed = outcome.observed["net.main"]
+    wanted = Wanted("net.main", observed.properties, observed.tags)
     options = Options(STACK, identity="here")
     assert (plain, salted) == (client_token(options, wanted), client_token(options, wanted, "net-1"))
 

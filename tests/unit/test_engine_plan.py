@@ -126,7 +126,7 @@ DECISIONS: dict[str, tuple[list[Resource], list[Observed], dict[str, Any], dict[
         [],
         [seen("net-1", "main", state="deleting", cidr="10.0.0.0/16", dns=True)],
         {},
-        {},
+        {"net.main": "none"},
     ),
     "taken over by consent": (
         [STORE],
@@ -144,7 +144,7 @@ DECISIONS: dict[str, tuple[list[Resource], list[Observed], dict[str, Any], dict[
         [NET],
         [seen("net-2", "main", state="deleting", cidr="10.0.0.0/16", dns=True), OLD_NET],
         {},
-        {"net.main": "none"},
+        {"net.main": "none", "net.main#old": "none"},
     ),
     "of twins the one that fits, the other goes": (
         [Resource("net", "main", {"cidr": "10.2.0.0/16"})],
@@ -456,6 +456,20 @@ def test_a_reference_to_an_unknown_kind_is_a_mistake() -> None:
         parse_references({"a": "${nett.main.arn}"}, KINDS)
 
 
+def test_what_was_never_taken_over_is_not_taken_down() -> None:
+    made = plan([STORE], [seen("store-1", title="db", size=1)], absent=True, adopt=("*",), allow_destroy=("*",))
+    assert (made.changing, made.problems) == ([], ())
+
+
+def test_what_carries_no_tags_is_not_taken_down_where_its_kind_calls_it_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = seen("link-1", left="l", right="r")
+    assert actions(plan([LINK], [there], absent=True)) == {"link.x": "delete"}
+    monkeypatch.setattr(type(KINDS["link"]), "refuse", lambda *_arguments: ["it is somebody else's"])
+    assert actions(plan([LINK], [there], absent=True)) == {}
+
+
 def test_a_client_token_is_the_same_for_the_same_and_another_for_anything_else() -> None:
     wanted = Wanted("net.main", {"cidr": "c"}, {"x": "y"})
     options = Options(STACK, identity="1/eu")
@@ -466,10 +480,11 @@ def test_a_client_token_is_the_same_for_the_same_and_another_for_anything_else()
         client_token(Options(STACK, identity="2/eu"), wanted),
         client_token(Options("other", identity="1/eu"), wanted),
         client_token(options, Wanted("net.two", {"cidr": "c"}, {})),
-        client_token(options, Wanted("net.main", {"cidr": "d"}, {})),
+        client_token(options, Wanted("net.main", {"cidr": "d"}, {"x": "y"})),
+        client_token(options, Wanted("net.main", {"cidr": "c"}, {"x": "z"})),
         client_token(options, wanted, "salt"),
     }
-    assert len(others | {token}) == 6
+    assert len(others | {token}) == 7
 
 
 def test_secrets_are_in_no_plan() -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import EngineError, Tombstone
@@ -31,7 +31,8 @@ Progress = Callable[[str, str, float], None]
 class Outcome:
     """What an apply brought about.
 
-    :param done: the changes carried out, in the order in which they ended.
+    :param done: the changes carried out, in the order in which they ended; those that failed half-way among them, and
+        as a deletion what was to be replaced but is only gone.
     :param errors: by address, what failed.
     :param skipped: by address, the address whose failure stood in the way.
     :param observed: by address, each resource as it is now.
@@ -58,25 +59,32 @@ def apply(
     broken: dict[int, str] = {}
     outcome = worker.outcome
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        while sorter.is_active():
-            for index in sorter.get_ready():
-                cause = next((broken[earlier] for earlier in sorted(before[index]) if earlier in broken), None)
-                if cause is None:
-                    running[pool.submit(worker.carry_out, steps[index])] = index
-                else:
-                    broken[index] = cause
-                    if steps[index].change.address != cause:
-                        outcome.skipped.setdefault(steps[index].change.address, cause)
+        try:
+            while sorter.is_active():
+                for index in sorter.get_ready():
+                    cause = next((broken[earlier] for earlier in sorted(before[index]) if earlier in broken), None)
+                    if cause is None:
+                        running[pool.submit(worker.carry_out, steps[index])] = index
+                    else:
+                        broken[index] = cause
+                        if steps[index].change.address != cause:
+                            outcome.skipped.setdefault(steps[index].change.address, cause)
+                        sorter.done(index)
+                finished, _running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    index = running.pop(future)
+                    error = future.exception()
+                    if error is not None:
+                        address = steps[index].change.address
+                        broken[index] = address
+                        outcome.errors[address] = error
                     sorter.done(index)
-            finished, _running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                index = running.pop(future)
-                error = future.exception()
-                if error is not None:
-                    address = steps[index].change.address
-                    broken[index] = address
-                    outcome.errors[address] = error
-                sorter.done(index)
+        except BaseException:
+            # Interrupted: nothing more is begun, and nobody waits for minutes until what was begun is ready.
+            worker.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    worker.note_half_replaced()
     return outcome
 
 
@@ -87,26 +95,50 @@ class _Worker:
         self._kinds = kinds
         self._session = session
         self._progress = progress
+        self._plan = plan
         self._options = plan.options
         self._lock = threading.Lock()
+        self._removed: set[str] = set()
+        self.stop = threading.Event()
         self.outcome = Outcome()
-        # A deletion may be of a twin: something else under the address of what stays.
-        self._declared: dict[str, Mapping[str, Any]] = {
-            change.address: change.properties for change in plan.changes if change.action != "delete"
-        }
-        for change in plan.changes:
+        # What isn't declared may be a twin: something else under the address of what stays.
+        declared = [change for change in plan.changes if change.resource is not None and change.action != "delete"]
+        self._declared: dict[str, Mapping[str, Any]] = {change.address: change.properties for change in declared}
+        for change in declared:
             if change.observed is not None and change.action in ("none", "read", "update", "adopt", "keep"):
                 self.outcome.observed[change.address] = change.observed
 
     def carry_out(self, step: Step) -> None:
-        """Do one step, and note what it brought about."""
+        """Do one step, and note what it brought about, also where it failed half-way."""
+        touched: list[str] = []
+        try:
+            self._carry_out(step, touched)
+        except BaseException:
+            if touched and not (step.verb == "delete" and step.change.action == "replace"):
+                with self._lock:
+                    self.outcome.done.append(step.change)
+            raise
+
+    def note_half_replaced(self) -> None:
+        """Note as deleted what was to be replaced when only its deletion came about."""
+        replaced = {change.address for change in self.outcome.done if change.action == "replace"}
+        for change in self._plan.changes:
+            if change.action == "replace" and change.address in self._removed - replaced:
+                self.outcome.done.append(replace(change, action="delete", reason="the new one could not be made"))
+
+    def _carry_out(self, step: Step, touched: list[str]) -> None:
         change = step.change
         kind = self._kinds[change.kind]
         if step.verb == "delete":
             if change.action == "none":
                 self._await_gone(kind, change.existing, change.address)
-            else:
-                self._delete(kind, change.existing, change.address)
+                return
+            kind.delete(self._session, change.existing)
+            touched.append("delete")
+            if change.action == "replace":
+                with self._lock:
+                    self._removed.add(change.address)
+            self._await_gone(kind, change.existing, change.address)
             if change.action == "delete":
                 with self._lock:
                     self.outcome.done.append(change)
@@ -114,13 +146,12 @@ class _Worker:
         declared = substitute(change.declaration.properties, self._resolve)
         properties = {**change.properties, **{name: value for name, value in declared.items() if value is not None}}
         wanted = Wanted(change.address, properties, self._options.tags_of(change.address, properties))
-        touched = True
         if change.action in ("create", "replace"):
             if change.action == "create" and change.observed is not None:
                 self._await_gone(kind, change.observed, change.address)
-            observed = self._create(kind, wanted)
+            observed = self._create(kind, wanted, touched)
         else:
-            observed, touched = self._update(kind, change.existing, wanted)
+            observed = self._update(kind, change.existing, wanted, touched)
         with self._lock:
             self.outcome.observed[change.address] = observed
             if touched and change.action != "none":
@@ -136,33 +167,32 @@ class _Worker:
             raise EngineError(f"{ref} has no value although {ref.address} exists: the API did not return it")
         return found
 
-    def _create(self, kind: Kind, wanted: Wanted) -> Observed:
+    def _create(self, kind: Kind, wanted: Wanted, touched: list[str]) -> Observed:
         salt = ""
         while True:
             try:
                 observed = kind.create(self._session, wanted, client_token(self._options, wanted, salt))
-                break
+                touched.append("create")
+                return self._await_ready(kind, observed, wanted.address)
             except Tombstone as tombstone:
+                touched.clear()
                 if tombstone.identifier == salt:
                     raise
                 salt = tombstone.identifier
-        return self._await_ready(kind, observed, wanted.address)
 
-    def _update(self, kind: Kind, observed: Observed, wanted: Wanted) -> tuple[Observed, bool]:
+    def _update(self, kind: Kind, observed: Observed, wanted: Wanted, touched: list[str]) -> Observed:
         if observed.state == "pending":
             observed = self._await_ready(kind, observed, wanted.address)
         changed = differences(kind, wanted.properties, wanted.tags, observed)
         if "tags" in changed:
             kind.tag(self._session, observed, wanted.tags)
+            touched.append("tag")
         properties = frozenset(changed) - {"tags"}
         if properties:
             observed = kind.update(self._session, observed, wanted, properties)
+            touched.append("update")
             observed = self._await_ready(kind, observed, wanted.address)
-        return observed, bool(changed)
-
-    def _delete(self, kind: Kind, observed: Observed, address: str) -> None:
-        kind.delete(self._session, observed)
-        self._await_gone(kind, observed, address)
+        return observed
 
     def _await_ready(self, kind: Kind, observed: Observed, address: str) -> Observed:
         found: list[Observed] = []
@@ -188,14 +218,15 @@ class _Worker:
             if passed > timeout:
                 raise EngineError(f"{address} is not {state} after {timeout} seconds: look at it, then run this again")
             self._progress(address, state, passed)
-            time.sleep(pause)
+            if self.stop.wait(pause):
+                raise EngineError(f"{address} is not {state} yet: interrupted")
             pause = min(pause * 1.3, _LONGEST_PAUSE)
 
 
 def client_token(options: Options, wanted: Wanted, salt: str = "") -> str:
     """Return 64 hexadecimal digits that are the same whenever the same thing is asked for in the same place.
 
-    Everything that is wanted goes in, since AWS refuses a token that comes again with other parameters.
+    Everything that is wanted goes in, tags as well, since AWS refuses a token that comes again with other parameters.
     """
-    parts = [options.identity, options.stack, wanted.address, wanted.properties, salt]
+    parts = [options.identity, options.stack, wanted.address, wanted.properties, wanted.tags, salt]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -254,31 +254,40 @@ class _Matching:
             return self._take(kind, item)
         if item.state == "deleting":
             return self._take(kind, item)
+        if self._options.absent:
+            # What was never taken over isn't taken down either, whatever `adopt` says.
+            return None
         if owner is None and _allowed(resource.address, self._options.adopt):
             return self._take(kind, item)
-        if not self._options.absent:
-            key = ", ".join(f"{name} {properties[name]}" for name in kind.key)
-            if owner is None:
-                problems.append(
-                    f"{resource.address}: {item.id} ({key}) exists already but does not belong to stack "
-                    f"'{self._options.stack}': add the address to `adopt` to take it over, or choose another name"
-                )
-            else:
-                problems.append(
-                    f"{resource.address}: {item.id} ({key}) belongs to {address or 'something'} of stack '{owner}': "
-                    "choose another name"
-                )
+        key = ", ".join(f"{name} {properties[name]}" for name in kind.key)
+        if owner is None:
+            problems.append(
+                f"{resource.address}: {item.id} ({key}) exists already but does not belong to stack "
+                f"'{self._options.stack}': add the address to `adopt` to take it over, or choose another name"
+            )
+        else:
+            problems.append(
+                f"{resource.address}: {item.id} ({key}) belongs to {address or 'something'} of stack '{owner}': "
+                "choose another name"
+            )
         return None
 
     def orphans(self) -> list[Change]:
-        """Return deletions of everything of the stack that no declaration is about any more."""
+        """Return deletions of everything of the stack that no declaration is about any more.
+
+        What is being deleted already is among them as unchanged, since what it uses has to wait for it.
+        """
         return [
-            Change("delete", name, self._address(self._kinds[name], item), observed=item)
+            Change(
+                "none" if item.state == "deleting" else "delete",
+                name,
+                self._address(self._kinds[name], item),
+                observed=item,
+            )
             for name, items in self._observed.items()
             for item in items
             if (name, item.id) not in self._taken
             and self._address(self._kinds[name], item)
-            and item.state != "deleting"
             and not self._kinds[name].preexisting
             and not self._kinds[name].lookup
         ]
@@ -324,7 +333,9 @@ def _decide(
     if found is None or (found.state == "deleting" and not options.absent):
         return base
     if options.absent:
-        return replace(base, action="none")
+        # What carries no tags is found by its name alone; a kind refuses what is somebody else's.
+        foreign = not kind.taggable and kind.refuse(found, properties)
+        return replace(base, action="none", observed=None if foreign else found)
     changed = tuple(differences(kind, properties, tags, found))
     if found.state == "failed":
         return replace(base, action="replace", changed=changed, reason="its creation failed or was cut short")

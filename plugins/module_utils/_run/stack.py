@@ -102,13 +102,13 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     if problems:
         _fail(module, problems, **{**result, "changed": False})
     if module.check_mode or session is None:
-        found = {change.address: change for change in plan.changes if change.action != "delete"}
+        found = _declared(plan)
         module.exit_json(**result, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
     outcome = apply(plan, kinds, session)
     done = _result(plan, kinds, outcome.done)
     if outcome.errors:
         _fail_applying(module, outcome, done)
-    found = {change.address: change for change in plan.changes if not options.absent and change.action != "delete"}
+    found = {} if options.absent else _declared(plan)
     module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
     raise SystemExit(0)  # what exit_json does; it has no type that says so
 
@@ -130,6 +130,11 @@ def _result(plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None
             "after": after,
         },
     }
+
+
+def _declared(plan: Plan) -> dict[str, Change]:
+    """Return by address what outputs can refer to; a twin under the address of what stays isn't declared."""
+    return {change.address: change for change in plan.changes if change.resource and change.action != "delete"}
 
 
 def _outputs(stack: Stack, changes: Mapping[str, Change], observed: Mapping[str, Observed]) -> dict[str, Any]:
