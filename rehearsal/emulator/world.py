@@ -90,6 +90,8 @@ class World:
                 MANAGEMENT_ACCOUNT, f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:user/rehearsal", "AIDAREHEARSAL0000001"
             )
         }
+        #: Secret access keys by access key id: what checks a signature needs them.
+        self.secrets: dict[str, str] = {MANAGEMENT_KEY: MANAGEMENT_SECRET}
         self.tokens: dict[tuple[str, ...], tuple[Any, Any]] = {}
 
     def store(self, service: str, account: str, region: str, factory: Callable[[], T]) -> T:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+import hashlib
+import hmac
 import json
 import re
 import urllib.error
@@ -18,7 +20,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, urlsplit
 
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"
@@ -137,6 +139,40 @@ def _check_time(given: Mapping[str, str], now: datetime.datetime) -> None:
     # The token's own lifetime counts, not the URL's: get-token signs for 60 s and says 14 minutes.
     if not signed - _SKEW <= now <= signed + LIFETIME:
         raise Unauthenticated(f"X-Amz-Date parameter is expired ({LIFETIME.seconds // 60} minute expiration) {signed}")
+
+
+def check_signature(url: SplitResult, cluster: str, secret: str) -> None:
+    """Compute the signature for this cluster's name and compare: a token of another cluster is refused here.
+
+    STS does this on AWS; the emulated one checks no signatures.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+
+    Raises:
+        Unauthenticated: it differs.
+    """
+    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    given = query.pop("X-Amz-Signature", "")
+    headers = {"host": url.netloc, CLUSTER_HEADER: cluster}
+    signed = query["X-Amz-SignedHeaders"].split(";")
+    canonical = "\n".join(
+        [
+            "GET",
+            "/",
+            "&".join(f"{quote(name, safe='-_.~')}={quote(query[name], safe='-_.~')}" for name in sorted(query)),
+            *(f"{name}:{headers.get(name, '')}" for name in signed),
+            "",
+            ";".join(signed),
+            hashlib.sha256(b"").hexdigest(),
+        ]
+    )
+    scope = query["X-Amz-Credential"].split("/")[1:]
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join(["AWS4-HMAC-SHA256", query["X-Amz-Date"], "/".join(scope), digest])
+    key = f"AWS4{secret}".encode()
+    for part in scope:
+        key = hmac.digest(key, part.encode(), "sha256")
+    if not hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), given):
+        raise Unauthenticated("error from AWS (expected 200, got 403): the signature doesn't match")
 
 
 def ask_sts(url: SplitResult, cluster: str, endpoint: str) -> Identity:

@@ -50,7 +50,7 @@ class Program:
         module: The directory of its wrapper module.
         package: The Go package that is built.
         variables: Go variables set by the linker: most programs tell their version by one.
-        tell: Arguments that make it tell its version.
+        tell: Arguments that make it tell its version. None where nothing does: then only what we built counts.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Program:
     module: Path
     package: str
     variables: tuple[tuple[str, str], ...] = ()
-    tell: tuple[str, ...] = ("--version",)
+    tell: tuple[str, ...] | None = ("--version",)
 
     def linked(self) -> str:
         """The linker's flags: no debugging symbols, and the variables."""
@@ -103,6 +103,7 @@ def _kubernetes(name: str) -> Program:
 def programs() -> dict[str, Program]:
     """The table of programs, in the order in which they are built."""
     etcd, kwok, helm, kustomize = (pinned(name) for name in ("etcd", "kwok", "helm", "kustomize"))
+    karpenter = pinned("karpenter")
     table = (
         _kubernetes("kube-apiserver"),
         _kubernetes("kube-controller-manager"),
@@ -130,6 +131,14 @@ def programs() -> dict[str, Program]:
             "sigs.k8s.io/kustomize/kustomize/v5",
             (("sigs.k8s.io/kustomize/api/provenance.version", f"kustomize/v{kustomize}"),),
             ("version",),
+        ),
+        Program(
+            "karpenter",
+            karpenter,
+            MODULES / "karpenter",
+            "github.com/aws/karpenter-provider-aws/cmd/controller",
+            (("sigs.k8s.io/karpenter/pkg/operator.Version", karpenter),),
+            None,
         ),
     )
     return {program.name: program for program in table}
@@ -170,15 +179,15 @@ def _told(path: Path, arguments: tuple[str, ...]) -> str:
 
 def find(program: Program) -> Found | None:
     """Where a program is, or None where it has to be built."""
-    candidates = []
+    candidates: list[tuple[Path, str]] = []
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets:
         candidates.append((Path(assets) / program.name, "KUBEBUILDER_ASSETS"))
     own = shutil.which(program.name)
     if own is not None:
         candidates.append((Path(own), "PATH"))
-    for path, source in candidates:
-        told = _told(path, program.tell) if os.access(path, os.X_OK) else ""
+    for path, source in candidates if program.tell is not None else ():
+        told = _told(path, program.tell or ()) if os.access(path, os.X_OK) else ""
         if told.split(".")[:2] == program.version.split(".")[:2]:
             return Found(path, source)
     path = cached(program)

@@ -26,6 +26,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from moto.iam.models import iam_backends
+
 from rehearsal.emulator.control_plane import Access, ClusterFacts
 from rehearsal.emulator.services.eks import Cluster
 from rehearsal.emulator.world import World
@@ -409,7 +411,9 @@ class Plane:
             },
         )
         log = self.directory / "pod.log"
-        log.write_text("KWOK runs this pod: there is no container, and no output.\n")
+        # https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+        said = "KWOK runs this pod: there is no container, and no output."
+        log.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.%fZ} stdout F {said}\n")
         logs = {
             "apiVersion": "kwok.x-k8s.io/v1alpha1",
             "kind": "ClusterLogs",
@@ -539,6 +543,8 @@ class Plane:
             now = datetime.datetime.now(datetime.UTC)
             url = authentication.decode(review["spec"].get("token", ""), self.planes.endpoint, now)
             identity = authentication.ask_sts(url, self.facts.name, self.planes.endpoint)
+            secret = self.planes.secret(identity.access_key)
+            authentication.check_signature(url, self.facts.name, secret)
             status = {"authenticated": True, "user": authentication.user(identity, self.entries())}
         except Unauthenticated as error:
             self._tell(f"refused: {error}")
@@ -565,9 +571,6 @@ class ControlPlanes:
         self.directory = world.state_dir / processes.DIRECTORY
         self.sockets = processes.sockets_dir(world.state_dir)
         processes.remove_all(world.state_dir)  # of an emulator that was killed
-        self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.sockets.stat().st_uid != os.geteuid():
-            raise OSError(f"{self.sockets} belongs to another user")
         self.etcd = Etcd(self.directory / "etcd")
         self.webhooks = Webhooks({})
         self._answers = self.webhooks.answers
@@ -582,6 +585,19 @@ class ControlPlanes:
             if not self._programs:
                 self._programs = binaries.ready(binaries.CONTROL_PLANE, lambda line: print(line, flush=True))
             return self._programs
+
+    def secret(self, access_key: str) -> str:
+        """The secret of an access key: one of STS or of an IAM user. Empty where it isn't known."""
+        with self.world.lock:
+            known = self.world.secrets.get(access_key)
+            if known is not None:
+                return known
+            for account in self.world.accounts:
+                for user in iam_backends[account]["aws"].users.values():
+                    for key in user.access_keys:
+                        if key.access_key_id == access_key:
+                            return str(key.secret_access_key)
+        return ""
 
     def plane(self, cluster: str) -> Plane:
         """The control plane of a cluster by name or ARN.
@@ -633,7 +649,14 @@ class ControlPlanes:
     # --- the seam -----------------------------------------------------------------------------------------------------
 
     def started(self, cluster: ClusterFacts) -> None:
-        """Begin to bring a cluster up."""
+        """Begin to bring a cluster up.
+
+        Raises:
+            OSError: somebody else has made the directory of our sockets.
+        """
+        self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.sockets.stat().st_uid != os.geteuid():
+            raise OSError(f"{self.sockets} belongs to another user")
         clusters: dict[str, Cluster] = self.world.store("eks", cluster.account, cluster.region, dict)
         plane = Plane(self, next(self._numbers), clusters[cluster.name])
         self._planes[cluster.issuer] = plane
@@ -681,8 +704,7 @@ class ControlPlanes:
         self._planes.clear()
         self._answers.clear()
         self.etcd.down()
-        processes.end_all(self.directory)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        processes.remove_all(self.world.state_dir)
 
 
 def _config(cluster: dict[str, str], user: dict[str, str]) -> dict[str, Any]:

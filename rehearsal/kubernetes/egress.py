@@ -36,7 +36,7 @@ class Routes:
     Attributes:
         services: Asked for an address that isn't known yet.
         own: The rehearsal's own listeners on 127.0.0.1, by port.
-        kubelets: Addresses of nodes.
+        kubelets: Addresses and names of nodes.
         kubelet_port: The local port that answers for all of them; 0 for none.
     """
 

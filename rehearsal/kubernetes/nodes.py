@@ -189,7 +189,6 @@ class Nodes:
             address["address"]
             for item in standing.values()
             for address in item.get("status", {}).get("addresses") or []
-            if address["type"] == "InternalIP"
         }
         for name in [*wishes, *(name for name in self.groups if name not in wishes)]:
             wish = wishes.get(name)
@@ -308,7 +307,6 @@ class Nodes:
             machine, wish.generation, taints=wish.taints, labels=dict(wish.labels)
         )
         self.api.create("/api/v1/nodes", machines.node(machine, INSTANCE_TYPES[machine.instance_type]))
-        self.routes.kubelets.add(machine.address)
 
     def _run(self, group: Group, wish: Wish) -> Machine:
         """An instance in the emulated EC2, in the zone of the group that has the fewest."""
@@ -378,7 +376,6 @@ class Nodes:
             if instance is not None and instance.state != "terminated":
                 self._ec2.terminate_instances([member.machine.instance_id])
         group.members.pop(member.machine.instance_id, None)
-        self.routes.kubelets.discard(member.machine.address)
 
     # --- pods ---------------------------------------------------------------------------------------------------------
 

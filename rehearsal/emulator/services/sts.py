@@ -64,12 +64,13 @@ def session(call: Call, role: Any, name: str, duration: int) -> dict[str, Any]:
     account = role.arn.split(":")[4]
     arn = f"arn:{call.partition}:sts::{account}:assumed-role/{role.name}/{name}"
     key = "ASIA" + letters(16)
+    call.world.secrets[key] = base64.b64encode(secrets.token_bytes(30)).decode()
     call.world.credentials[key] = Principal(account, arn, f"{role.id}:{name}")
     expiration = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=duration)
     return {
         "Credentials": {
             "AccessKeyId": key,
-            "SecretAccessKey": base64.b64encode(secrets.token_bytes(30)).decode(),
+            "SecretAccessKey": call.world.secrets[key],
             "SessionToken": base64.b64encode(secrets.token_bytes(200)).decode(),
             "Expiration": expiration.replace(microsecond=0),
         },
