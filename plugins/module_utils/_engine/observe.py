@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import EngineError
 from .kind import Kind, Observed, Scope
@@ -14,10 +14,11 @@ from .plan import Plan
 
 WORKERS = 16
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
-def side_by_side[Item, Result](
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int = WORKERS
-) -> list[Result]:
+
+def side_by_side(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int = WORKERS) -> list[_Result]:
     """Return what a function makes of each item, in their order; all errors are collected into one."""
     items = list(items)
     if not items:

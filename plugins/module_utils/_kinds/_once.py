@@ -7,11 +7,13 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from .._engine.kind import STACK_TAG, Scope
 from ._session import Session
 from ._tags import tag_dict
+
+_Result = TypeVar("_Result")
 
 OWNED_TYPES = (
     "ecr:repository",
@@ -42,7 +44,7 @@ _answers: weakref.WeakKeyDictionary[Session, _Answers] = weakref.WeakKeyDictiona
 _lock = threading.Lock()
 
 
-def once[Result](session: Session, scope: Scope, question: str, ask: Callable[[], Result]) -> Result:
+def once(session: Session, scope: Scope, question: str, ask: Callable[[], _Result]) -> _Result:
     """Return the answer to a question, asked at most once for a scope. A new observation has a new scope."""
     with _lock:
         answers = _answers.get(session)
@@ -53,7 +55,7 @@ def once[Result](session: Session, scope: Scope, question: str, ask: Callable[[]
     with lock:
         if question not in answers.found:
             answers.found[question] = ask()
-        found: Result = answers.found[question]
+        found: _Result = answers.found[question]
         return found
 
 

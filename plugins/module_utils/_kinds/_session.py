@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
@@ -18,6 +18,9 @@ except ImportError:  # the modules say so by AnsibleAWSModule
 
 from .._engine.errors import EngineError
 from .._engine.observe import side_by_side
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 Connect = Callable[[str, str], Any]
 """Makes a boto3 client for a service and a Region."""
@@ -94,19 +97,22 @@ class Session:
             ) from error
         return list(found.get(key, []))
 
-    def polled(self, service: str, waiter: str, /, **params: Any) -> bool:
+    def polled(self, service: str, waiter: str, /, *, unknown: Iterable[str] = (), **params: Any) -> bool:
         """Ask once whether what a botocore waiter waits for has come about; raise if it never will.
 
         The waiters' own loops pause for fixed 15 to 60 s and are silent meanwhile; their acceptors are what counts.
+
+        :param unknown: error codes by which the service says that it doesn't know yet what has just been made.
         """
         client = self.client(service)
         config = client.get_waiter(waiter).config
         try:
             response = getattr(client, _snake(config.operation))(**params)
-        except ClientError as error:
-            response = error.response
-        except BotoCoreError as error:
-            raise EngineError(f"{service}:{config.operation} in account {self.account_id}: {error}") from error
+        except (BotoCoreError, ClientError) as error:
+            # A waiter's acceptors also look at errors that the service answered with.
+            response = getattr(error, "response", None)
+            if response is None:
+                raise EngineError(f"{service}:{config.operation} in account {self.account_id}: {error}") from error
         for acceptor in config.acceptors:
             if acceptor.matcher_func(response):
                 if acceptor.state == "failure":
@@ -116,10 +122,12 @@ class Session:
                 return bool(acceptor.state == "success")
         if "Error" in response:
             details = response["Error"]
+            if details.get("Code") in set(unknown):
+                return False
             raise EngineError(f"{service}:{config.operation}: {details.get('Code')}: {details.get('Message')}")
         return False
 
-    def each[Item, Result](self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    def each(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return what a function makes of each item, side by side, in their order."""
         return side_by_side(function, items, workers=8)
 
