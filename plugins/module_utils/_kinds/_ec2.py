@@ -23,10 +23,12 @@ MISSING_NETWORK = (
     "InvalidSubnetID.NotFound",
     "InvalidRouteTableID.NotFound",
     "InvalidInternetGatewayID.NotFound",
+    "InvalidGatewayID.NotFound",
     "InvalidNetworkAclID.NotFound",
     "InvalidGroup.NotFound",
     "InvalidAllocationID.NotFound",
     "NatGatewayNotFound",
+    "InvalidNatGatewayID.NotFound",
 )
 """A new thing isn't known to every part of EC2 at once
 (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html)."""

@@ -73,7 +73,8 @@ class Subnet(Kind):
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait until every part of EC2 knows it (waiter subnet_available)."""
-        return observed if session.polled("ec2", "subnet_available", SubnetIds=[observed.id]) else None
+        known = session.polled("ec2", "subnet_available", unknown=_ec2.MISSING_NETWORK, SubnetIds=[observed.id])
+        return observed if known else None
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model."""

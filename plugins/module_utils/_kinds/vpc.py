@@ -63,7 +63,8 @@ class Vpc(Kind):
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait until every part of EC2 knows it (waiter vpc_available)."""
-        return observed if session.polled("ec2", "vpc_available", VpcIds=[observed.id]) else None
+        known = session.polled("ec2", "vpc_available", unknown=_ec2.MISSING_NETWORK, VpcIds=[observed.id])
+        return observed if known else None
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model."""
