@@ -470,6 +470,19 @@ def test_what_carries_no_tags_is_not_taken_down_where_its_kind_calls_it_somebody
     assert actions(plan([LINK], [there], absent=True)) == {}
 
 
+def test_tags_are_strings_for_the_cloud_and_nothing_else_for_people() -> None:
+    tagged = Resource("net", "main", {"cidr": "c", "tags": {"cost-center": 42}})
+    assert plan([tagged]).changes[0].tags["cost-center"] == "42"
+    wrong = [
+        Resource("net", "a", {"cidr": "a", "tags": {"owner": None}}),
+        Resource("net", "b", {"cidr": "b", "tags": {"owner": ["x"]}}),
+    ]
+    assert validate(wrong, KINDS) == [
+        "net.a.tags: None, the value of 'owner', is not a string",
+        "net.b.tags: ['x'], the value of 'owner', is not a string",
+    ]
+
+
 def test_a_client_token_is_the_same_for_the_same_and_another_for_anything_else() -> None:
     wanted = Wanted("net.main", {"cidr": "c"}, {"x": "y"})
     options = Options(STACK, identity="1/eu")

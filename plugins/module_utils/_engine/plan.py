@@ -40,7 +40,11 @@ class Options:
 
     def tags_of(self, address: str, properties: Mapping[str, Any]) -> dict[str, str]:
         """Return the whole set of tags of a resource: the stack's, its own, and the ownership tags."""
-        return {**self.tags, **(properties.get("tags") or {}), STACK_TAG: self.stack, ADDRESS_TAG: address}
+        own = {
+            name: str(value) if isinstance(value, (int, float)) else value
+            for name, value in (properties.get("tags") or {}).items()
+        }
+        return {**self.tags, **own, STACK_TAG: self.stack, ADDRESS_TAG: address}
 
 
 @dataclass(frozen=True)

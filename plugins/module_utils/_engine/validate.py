@@ -81,6 +81,12 @@ def _properties(resource: Resource, kind: Kind) -> Iterator[str]:
             yield f"{resource.address}: unknown property '{name}'{_suggest(name, known)}"
         elif value is not None:
             yield from (f"{resource.address}.{name}: {problem}" for problem in _value(spec, value))
+            if spec is _TAGS and isinstance(value, Mapping):
+                yield from (
+                    f"{resource.address}.tags: {item!r}, the value of {tag!r}, is not a string"
+                    for tag, item in value.items()
+                    if item is None or isinstance(item, (Mapping, list, tuple))
+                )
     for name, spec in kind.properties.items():
         if spec.required and resource.properties.get(name) is None:
             yield f"{resource.address}: the property '{name}' is missing"

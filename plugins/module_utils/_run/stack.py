@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from .._engine.resource import Ref, Resource, Unknown, substitute
 from .._engine.validate import validate
 from .._kinds._session import Session
 from .account import ACCOUNT_ARGUMENTS, open_account
+from .account import problems_of as account_problems
 
 STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -49,6 +51,9 @@ class Stack:
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
+_TAG = re.compile(r"[\w\s.:/=+@-]*")
+_MOST_TAGS = 40
+
 Discover = Callable[[Session, str], Iterable[Kind]]
 """Says which kinds a stack, by its name, owns something of."""
 
@@ -70,10 +75,15 @@ def run_stack(
 
 
 def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discover: Discover | None) -> NoReturn:
-    problems = [*stack.problems, *validate(stack.resources, kinds)]
+    params = module.params
+    problems = [
+        *stack.problems,
+        *validate(stack.resources, kinds),
+        *tag_problems(params["tags"]),
+        *account_problems(params),
+    ]
     if problems:
         _fail(module, problems)
-    params = module.params
     account = open_account(module)
     session = account.session
     options = Options(
@@ -111,6 +121,36 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     found = {} if options.absent else _declared(plan)
     module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
     raise SystemExit(0)  # what exit_json does; it has no type that says so
+
+
+def tag_problems(tags: Mapping[Any, Any]) -> list[str]:
+    """Return what AWS would refuse of the tags of a stack, at the first creation or later.
+
+    https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#tag-conventions
+    """
+    problems = []
+    if len(tags) > _MOST_TAGS:
+        problems.append(f"tags: {len(tags)} tags are too many: AWS allows 50, of which some are for names and owners")
+    for name, value in tags.items():
+        text = str(value)
+        if not str(name):
+            problems.append("tags: one has an empty name")
+        elif str(name).lower().startswith(("aws:", "innovate:")):
+            problems.append(f"tags: {name!r} begins with {str(name).partition(':')[0]}:, which is not for you to give")
+        elif value is None:
+            problems.append(f"tags: {name!r} has no value: give one, or '' for an empty one")
+        elif isinstance(value, (Mapping, list, tuple)):
+            problems.append(f"tags: the value of {name!r} is not a single value")
+        for what, words, most in (("name", str(name), 128), ("value", text, 256)):
+            if len(words) > most:
+                problems.append(
+                    f"tags: the {what} of {str(name)[:40]!r} has {len(words)} characters, AWS allows {most}"
+                )
+            elif not _TAG.fullmatch(words) and not isinstance(value, (Mapping, list, tuple)):
+                problems.append(
+                    f"tags: the {what} {words!r} has characters other than letters, digits, spaces and _ . : / = + - @"
+                )
+    return problems
 
 
 def _result(plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None = None) -> dict[str, Any]:
