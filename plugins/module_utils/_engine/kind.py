@@ -53,6 +53,9 @@ class Observed:
     :param tags: all its tags, as a dictionary.
     :param state: ``pending`` while the cloud still builds it, ``failed`` when it gave up, ``deleting`` on its way out.
     :param address: for kinds that carry no tags, the address that their name or parent implies; else empty.
+    :param foreseen: what the API itself says that declared properties would come to, where it can be asked (a dry run):
+        compared and shown in their place.
+    :param holds_data: whether this one holds data, in a kind of which not all do.
     """
 
     id: str
@@ -61,6 +64,8 @@ class Observed:
     tags: Mapping[str, str] = field(default_factory=dict)
     state: State = "ready"
     address: str = ""
+    foreseen: Mapping[str, Any] = field(default_factory=dict)
+    holds_data: bool = False
 
     def attribute(self, name: str) -> Any:
         """Return an attribute, the id, or an observed property by name; None if there is no such thing."""
@@ -121,6 +126,10 @@ class Kind(ABC):
     """The properties that identify one without our tags (its natural key)."""
     taggable: ClassVar[bool] = True
     """Whether it carries tags; what doesn't is ours when its natural key is."""
+    marked: ClassVar[bool] = False
+    """Bears a mark of ownership other than tags, of which ``observe`` tells in the form of the ownership tags."""
+    makes_room: ClassVar[bool] = True
+    """What goes may be in the way of what comes (a unique name, a range of addresses), so it goes first."""
     holds_data: ClassVar[bool] = False
     """Deleted only when its address is listed in ``allow_destroy``."""
     preexisting: ClassVar[bool] = False

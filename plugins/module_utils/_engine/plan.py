@@ -251,7 +251,7 @@ class _Matching:
         if not same_key:
             return None
         item = same_key[0]
-        if kind.lookup or kind.preexisting or not kind.taggable:
+        if kind.lookup or kind.preexisting or not (kind.taggable or kind.marked):
             return self._take(kind, item)
         owner, address = item.tags.get(STACK_TAG), item.tags.get(ADDRESS_TAG, "")
         if owner == self._options.stack and address not in self._declared and address.startswith(f"{kind.name}."):
@@ -330,6 +330,8 @@ def _decide(
     options: Options,
     problems: list[str],
 ) -> Change:
+    if found is not None and found.foreseen:
+        properties = {**properties, **found.foreseen}
     tags = options.tags_of(resource.address, properties)
     base = Change("create", kind.name, resource.address, resource, properties, tags, found)
     if kind.lookup:
@@ -366,7 +368,7 @@ def _decide(
             )
             problems.append(f"{resource.address}: {shown}: add the address to `allow_replace` to have it replaced")
         return replace(base, action="replace", changed=changed, forced_by=forced)
-    if kind.taggable and not kind.preexisting and STACK_TAG not in found.tags:
+    if (kind.taggable or kind.marked) and not kind.preexisting and STACK_TAG not in found.tags:
         return replace(base, action="adopt", changed=changed)
     return replace(base, action="update" if changed else "none", changed=changed)
 
@@ -397,7 +399,8 @@ def _guard(
     """Keep what holds data unless its destruction was allowed, and with it everything it needs."""
     kept: dict[str, str] = {}
     for change in changes:
-        if not kinds[change.kind].holds_data or _allowed(change.address, options.allow_destroy):
+        holds_data = kinds[change.kind].holds_data or (change.observed is not None and change.observed.holds_data)
+        if not holds_data or _allowed(change.address, options.allow_destroy):
             continue
         if change.action == "delete":
             kept[_node(change)] = "it holds data: list it in `allow_destroy` to have it deleted"
@@ -519,7 +522,10 @@ def _makes_room(steps: Sequence[Step], kinds: Mapping[str, Kind]) -> list[tuple[
     return [
         (index, other)
         for index, step in enumerate(steps)
-        if step.verb == "make" and step.change.action == "create" and not kinds[step.change.kind].create_before_delete
+        if step.verb == "make"
+        and step.change.action == "create"
+        and kinds[step.change.kind].makes_room
+        and not kinds[step.change.kind].create_before_delete
         for other, deletion in enumerate(steps)
         if deletion.verb == "delete" and deletion.change.action == "delete" and deletion.change.kind == step.change.kind
     ]
