@@ -6,7 +6,7 @@ SUITE := $(PY) -m tools.suite
 # The checkout's tools come first, so that whatever calls `ansible-playbook` by name gets ours.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv check lint unit contract emulator sanity molecule rehearse rehearse-down bench docs test clean
+.PHONY: help venv check lint unit contract emulator kubernetes sanity molecule rehearse rehearse-down bench docs test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -33,6 +33,10 @@ contract: venv ## each kind through the one contract
 
 emulator: venv ## tests of the emulated AWS
 	@$(SUITE) emulator
+
+kubernetes: venv ## tests of the rehearsal's real clusters; builds their programs first (20 minutes, once)
+	@$(PY) -m rehearsal.kubernetes build
+	@$(SUITE) kubernetes
 
 sanity: venv ## ansible-test sanity
 	@$(SUITE) sanity

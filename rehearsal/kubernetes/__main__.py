@@ -1,10 +1,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m rehearsal.kubernetes build|list``: the programs of the rehearsal's clusters."""
+"""``python -m rehearsal.kubernetes build|list|token``: the clusters' programs, and tokens for clusters."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from rehearsal.kubernetes import binaries
@@ -19,7 +20,14 @@ def main(argv: list[str] | None = None) -> int:
     building = commands.add_parser("build", help="build what is missing into the cache")
     building.add_argument("program", nargs="*", metavar="PROGRAM", help=f"of {', '.join(table)}; default: all")
     commands.add_parser("list", help="say where each program is")
+    entering = commands.add_parser("token", help="print a token, as `aws eks get-token` does, for kubectl")
+    entering.add_argument("--cluster-name", required=True, help="the cluster; the environment tells who asks")
     args = parser.parse_args(argv)
+    if args.command == "token":
+        from rehearsal.kubernetes import tokens  # noqa: PLC0415 - only this command needs boto3
+
+        print(json.dumps(tokens.credential(args.cluster_name)))
+        return 0
     if args.command == "list":
         for program in table.values():
             found = binaries.find(program)

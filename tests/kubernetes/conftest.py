@@ -16,13 +16,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.session import Session
-from botocore.signers import RequestSigner
 from kubernetes import client as kubernetes
 
 from rehearsal.emulator import control_plane
 from rehearsal.emulator.server import Emulator
-from rehearsal.kubernetes import binaries
+from rehearsal.kubernetes import binaries, tokens
 from rehearsal.kubernetes.control_planes import ControlPlanes
 from rehearsal.state import EmulatorState, load
 
@@ -48,31 +46,15 @@ def eventually[T](condition: Callable[[], T], seconds: float = 60) -> T:
 
 
 def get_token(state: EmulatorState, cluster: str, credentials: dict[str, str] | None = None) -> str:
-    """A token as `aws eks get-token` makes it: a presigned GetCallerIdentity with the cluster's name in a header."""
-    session = Session()
-    session.set_credentials(
-        *((credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"]))
-        if credentials
-        else (state.access_key_id, state.secret_access_key)
+    """A token of the caller's, by default of the management account's user."""
+    mine = {"AccessKeyId": state.access_key_id, "SecretAccessKey": state.secret_access_key}
+    given = credentials or mine
+    session = boto3.Session(
+        given["AccessKeyId"], given["SecretAccessKey"], given.get("SessionToken"), region_name=REGION
     )
-    sts = session.create_client("sts", region_name=REGION, endpoint_url=state.endpoint)
-    signer = RequestSigner(
-        sts.meta.service_model.service_id,
-        REGION,
-        "sts",
-        "v4",
-        session.get_credentials(),
-        session.get_component("event_emitter"),
-    )
-    request = {
-        "method": "GET",
-        "url": f"{state.endpoint}/?Action=GetCallerIdentity&Version=2011-06-15",
-        "body": {},
-        "headers": {"x-k8s-aws-id": cluster},
-        "context": {},
-    }
-    url = signer.generate_presigned_url(request, region_name=REGION, expires_in=60, operation_name="")
-    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", state.endpoint)
+        return tokens.token(session, cluster)
 
 
 @dataclass
