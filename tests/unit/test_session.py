@@ -11,8 +11,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError, Tombstone
+from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed, Scope, Wanted
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._rules import write_rules
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
 
@@ -46,3 +47,85 @@ def test_what_ec2_does_not_know_yet_is_awaited(
     assert KINDS[kind].ready(session, made) is made
     with pytest.raises(EngineError, match="UnauthorizedOperation"):
         KINDS[kind].ready(session, made)
+
+
+WANTED = Wanted("x.main", {"vpc_id": "vpc-1", "ingress": [], "egress": []}, {})
+
+
+def test_what_comes_with_a_vpc_is_awaited(ec2: tuple[Session, Stubber], monkeypatch: pytest.MonkeyPatch) -> None:
+    session, stubber = ec2
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    group = {"GroupId": "sg-1", "GroupName": "default", "Description": "default", "VpcId": "vpc-1"}
+    stubber.add_response("describe_security_groups", {"SecurityGroups": []})
+    stubber.add_response("describe_security_groups", {"SecurityGroups": [group]})
+    stubber.add_response("create_tags", {})
+    assert KINDS["default_security_group"].create(session, WANTED, "").id == "sg-1"
+    for _attempt in range(10):
+        stubber.add_response("describe_security_groups", {"SecurityGroups": []})
+    with pytest.raises(EngineError, match=r"the default security group of vpc-1 .* is not listed yet"):
+        KINDS["default_security_group"].create(session, WANTED, "")
+
+
+def test_an_acl_is_put_before_subnets_whose_first_acl_is_not_listed_yet(
+    ec2: tuple[Session, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, stubber = ec2
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    one, two = ({"NetworkAclAssociationId": f"aclassoc-{n}", "SubnetId": f"subnet-{n}"} for n in (1, 2))
+    for listed in ([one], [one, two]):
+        stubber.add_response("describe_network_acls", {"NetworkAcls": [{"Associations": listed}]})
+    moved = {"NewAssociationId": "aclassoc-9"}
+    stubber.add_response("replace_network_acl_association", moved)
+    stubber.add_response("replace_network_acl_association", moved)
+    wanted = Wanted("network_acl.main", {"entries": [], "subnet_ids": ["subnet-1", "subnet-2"]}, {})
+    acl = Observed("acl-1", {"subnet_ids": [], "vpc_id": "vpc-1"})
+    KINDS["network_acl"].update(session, acl, wanted, frozenset({"subnet_ids"}))
+
+
+def test_a_rule_that_is_there_already_does_not_keep_the_others_out(ec2: tuple[Session, Stubber]) -> None:
+    session, stubber = ec2
+    rules = [{"ip_protocol": "tcp", "from_port": port, "to_port": port, "cidr_ipv4": "10.0.0.0/8"} for port in (1, 2)]
+
+    def expected(*ports: int) -> dict[str, Any]:
+        ranges = [{"CidrIp": "10.0.0.0/8"}]
+        permissions = [{"IpProtocol": "tcp", "FromPort": p, "ToPort": p, "IpRanges": ranges} for p in ports]
+        return {"GroupId": "sg-1", "IpPermissions": permissions}
+
+    operation, code = "authorize_security_group_ingress", "InvalidPermission.Duplicate"
+    stubber.add_client_error(operation, code, expected_params=expected(1, 2))
+    stubber.add_client_error(operation, code, expected_params=expected(1))
+    stubber.add_response(operation, {"Return": True}, expected_params=expected(2))
+    write_rules(session, "sg-1", "ingress", [], rules)
+
+
+def test_an_endpoint_with_a_subnet_missing_is_still_the_one(ec2: tuple[Session, Stubber]) -> None:
+    session, stubber = ec2
+    endpoint = {"VpcEndpointId": "vpce-1", "VpcId": "vpc-1", "ServiceName": "s", "State": "Partial"}
+    stubber.add_response("describe_vpc_endpoints", {"VpcEndpoints": [endpoint]})
+    (found,) = KINDS["vpc_endpoint"].observe(session, Scope("vpc-dev"))
+    assert (found.id, found.state) == ("vpce-1", "ready")
+
+
+def test_a_nat_gateway_that_an_old_token_leads_to_is_a_tombstone(ec2: tuple[Session, Stubber]) -> None:
+    session, stubber = ec2
+    gone = {"NatGatewayId": "nat-1", "SubnetId": "subnet-1", "State": "deleted"}
+    stubber.add_response("describe_nat_gateways", {"NatGateways": [gone]})
+    with pytest.raises(Tombstone):
+        KINDS["nat_gateway"].ready(session, Observed("nat-1", {}))
+
+
+def test_a_launch_template_is_the_same_in_whatever_order_ec2_gives_it_back() -> None:
+    tags = [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]
+    wanted = {
+        "tag_specifications": [{"resource_type": kind, "tags": tags} for kind in ("instance", "volume")],
+        "security_group_ids": ["sg-1", "sg-2"],
+    }
+    found = {
+        "ebs_optimized": False,
+        "tag_specifications": [{"resource_type": kind, "tags": tags[::-1]} for kind in ("volume", "instance")],
+        "security_group_ids": ["sg-2", "sg-1"],
+    }
+    compare = KINDS["launch_template"].properties["launch_template_data"].same
+    assert compare is not None
+    assert compare(wanted, found)
+    assert not compare({**wanted, "security_group_ids": ["sg-1"]}, found)

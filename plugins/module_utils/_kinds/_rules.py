@@ -89,15 +89,23 @@ def write_rules(session: Session, group_id: str, direction: str, there: Iterable
     described = [rule for identity, rule in new.items() if identity in old and _whole(rule) != _whole(old[identity])]
     removed = [rule for identity, rule in old.items() if identity not in new]
     for operation, rules in ((authorize, added), (_DESCRIBE[direction], described), (revoke, removed)):
-        if rules:
-            session.call(
-                "ec2",
-                operation,
-                retry_on=["InvalidGroup.NotFound"],
-                missing=["InvalidPermission.NotFound", "InvalidPermission.Duplicate"],
-                GroupId=group_id,
-                IpPermissions=[_permission(rule, group_id) for rule in rules],
-            )
+        if rules and not _write(session, operation, group_id, rules) and len(rules) > 1:
+            # One rule that is there (or gone) already makes EC2 refuse them all.
+            for rule in rules:
+                _write(session, operation, group_id, [rule])
+
+
+def _write(session: Session, operation: str, group_id: str, rules: Iterable[Rule]) -> bool:
+    """Write rules, and tell whether EC2 took them."""
+    answer = session.call(
+        "ec2",
+        operation,
+        retry_on=["InvalidGroup.NotFound"],
+        missing=["InvalidPermission.NotFound", "InvalidPermission.Duplicate"],
+        GroupId=group_id,
+        IpPermissions=[_permission(rule, group_id) for rule in rules],
+    )
+    return bool(answer)
 
 
 def _permission(rule: Rule, group_id: str) -> dict[str, Any]:

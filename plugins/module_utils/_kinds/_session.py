@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -126,6 +127,18 @@ class Session:
                 return False
             raise EngineError(f"{service}:{config.operation}: {details.get('Code')}: {details.get('Message')}")
         return False
+
+    def awaited(self, what: str, look: Callable[[], _Result | None], attempts: int = 10) -> _Result:
+        """Return what a listing comes to show, for up to half a minute.
+
+        What comes with something new, such as a VPC's default security group, isn't listed at once.
+        """
+        for attempt in range(attempts):
+            found = look()
+            if found:
+                return found
+            time.sleep(min(0.2 * 1.8**attempt, 6))
+        raise EngineError(f"{what} in account {self.account_id} is not listed yet: run this again in a minute")
 
     def each(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return what a function makes of each item, side by side, in their order."""

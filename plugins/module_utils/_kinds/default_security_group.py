@@ -37,15 +37,12 @@ class DefaultSecurityGroup(Kind):
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Take over the group that came with the VPC."""
-        group = session.call(
-            "ec2",
-            "describe_security_groups",
-            Filters=[
-                {"Name": "group-name", "Values": ["default"]},
-                {"Name": "vpc-id", "Values": [wanted["vpc_id"]]},
-            ],
-        )["SecurityGroups"][0]
-        observed = observed_group(session, group)
+        filters = [{"Name": "group-name", "Values": ["default"]}, {"Name": "vpc-id", "Values": [wanted["vpc_id"]]}]
+        groups: list[Any] = session.awaited(
+            f"the default security group of {wanted['vpc_id']}",
+            lambda: session.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters),
+        )
+        observed = observed_group(session, groups[0])
         self.tag(session, observed, wanted.tags)
         return self.update(session, observed, wanted, frozenset({"ingress", "egress"}))
 

@@ -80,7 +80,6 @@ class EksAccessEntry(Kind):
             "create_access_entry",
             retry_on=_eks.ROLE_LAG,
             attempts=_eks.ROLE_LAG_ATTEMPTS,
-            clientRequestToken=token,
             tags=dict(wanted.tags),
             **_eks.inputs("CreateAccessEntry", wanted.properties),
         )["accessEntry"]

@@ -86,7 +86,6 @@ class EksAddon(Kind):
             "create_addon",
             retry_on=_eks.ROLE_LAG if wanted.get("service_account_role_arn") else (),
             attempts=_eks.ROLE_LAG_ATTEMPTS,
-            clientRequestToken=token,
             tags=self._tags(wanted),
             **_eks.inputs("CreateAddon", self._with_text(wanted.properties)),
         )["addon"]

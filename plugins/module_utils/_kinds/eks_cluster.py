@@ -127,7 +127,6 @@ class EksCluster(Kind):
             "create_cluster",
             retry_on=_eks.ROLE_LAG,
             attempts=_eks.ROLE_LAG_ATTEMPTS,
-            clientRequestToken=token,
             tags=dict(wanted.tags),
             **_eks.inputs("CreateCluster", wanted.properties),
         )["cluster"]

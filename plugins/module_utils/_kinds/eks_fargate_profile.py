@@ -65,7 +65,6 @@ class EksFargateProfile(Kind):
             "create_fargate_profile",
             retry_on=[*_eks.BUSY, *_eks.ROLE_LAG],
             attempts=60,
-            clientRequestToken=token,
             tags=dict(wanted.tags),
             **_eks.inputs("CreateFargateProfile", wanted.properties),
         )["fargateProfile"]

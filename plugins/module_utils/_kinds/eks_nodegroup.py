@@ -85,7 +85,6 @@ class EksNodegroup(Kind):
             "create_nodegroup",
             retry_on=_eks.ROLE_LAG,
             attempts=_eks.ROLE_LAG_ATTEMPTS,
-            clientRequestToken=token,
             tags=dict(wanted.tags),
             **_eks.inputs("CreateNodegroup", wanted.properties),
         )["nodegroup"]

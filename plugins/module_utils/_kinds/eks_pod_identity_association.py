@@ -57,7 +57,6 @@ class EksPodIdentityAssociation(Kind):
             "create_pod_identity_association",
             retry_on=_eks.ROLE_LAG,
             attempts=_eks.ROLE_LAG_ATTEMPTS,
-            clientRequestToken=token,
             tags=dict(wanted.tags),
             **_eks.inputs("CreatePodIdentityAssociation", wanted.properties),
         )["association"]

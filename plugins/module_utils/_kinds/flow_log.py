@@ -40,14 +40,17 @@ class FlowLog(Kind):
         return [self._observed(session, log) for log in found]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
-        """Create the flow log; a role made a moment ago may not be assumable yet."""
+        """Create the flow log; a role made a moment ago may not be assumable yet.
+
+        Without the engine's token, by which AWS would answer with a flow log that somebody has deleted since; a second
+        one of the same is refused anyway.
+        """
         answer = session.call(
             "ec2",
             "create_flow_logs",
             retry_on=[*_ec2.MISSING_NETWORK, "InvalidParameter", "Access Denied for LogDestination"],
             attempts=6,
             ResourceIds=[wanted["resource_id"]],
-            ClientToken=token,
             TagSpecifications=_ec2.specification("vpc-flow-log", wanted.tags),
             **request("ec2", "CreateFlowLogs", wanted.properties),
         )

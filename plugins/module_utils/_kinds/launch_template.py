@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
+from .._engine.plan import same
 from . import _ec2
 from ._session import Session
 from ._shapes import from_api, request, violations
@@ -20,6 +21,25 @@ _MISSING = (
 )
 
 
+_SORTED_BY = {"tag_specifications": "resource_type", "tags": "key", "block_device_mappings": "device_name"}
+
+
+def _same_data(wanted: Any, observed: Any) -> bool:
+    """Compare what is declared; the order of tags and disks means nothing, and a difference would replace all nodes."""
+    return same(Property("dict"), _ordered(wanted), _ordered(observed))
+
+
+def _ordered(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _ordered(item, name) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_ordered(item) for item in value]
+        if key in _SORTED_BY:
+            return sorted(items, key=lambda item: str(item.get(_SORTED_BY[key])))
+        return sorted(items, key=str) if key.endswith("_ids") else items
+    return value
+
+
 class LaunchTemplate(Kind):
     """A launch template (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplate.html).
 
@@ -29,7 +49,7 @@ class LaunchTemplate(Kind):
     name = "launch_template"
     properties: ClassVar[Mapping[str, Property]] = {
         "launch_template_name": Property("str", required=True, immutable=True, doc="Unique in account and Region."),
-        "launch_template_data": Property("dict", required=True, doc="What the default version holds."),
+        "launch_template_data": Property("dict", required=True, same=_same_data, doc="What the default version holds."),
     }
     attributes = ("arn", "default_version")
     volatile = ("default_version",)
@@ -70,7 +90,6 @@ class LaunchTemplate(Kind):
         template = session.call(
             "ec2",
             "create_launch_template",
-            ClientToken=token,
             TagSpecifications=_ec2.specification("launch-template", wanted.tags),
             **request("ec2", "CreateLaunchTemplate", wanted.properties),
         )["LaunchTemplate"]

@@ -66,6 +66,8 @@ class NatGateway(Kind):
         found = session.call(
             "ec2", "describe_nat_gateways", retry_on=["NatGatewayNotFound"], NatGatewayIds=[observed.id]
         )["NatGateways"][0]
+        if found["State"] in ("deleting", "deleted"):
+            raise Tombstone(observed.id)
         if found["State"] not in ("pending", "available"):
             raise EngineError(
                 f"NAT gateway {observed.id} is {found['State']}: {found.get('FailureMessage', 'AWS gives no reason')}"

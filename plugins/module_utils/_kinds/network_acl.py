@@ -42,13 +42,12 @@ class NetworkAcl(Kind):
         return [self._observed(session, acl) for acl in found]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
-        """Create the ACL, fill it, and only then put it before subnets."""
+        """Create the ACL, fill it, and only then put it before subnets; without a token, like a route table."""
         acl = session.call(
             "ec2",
             "create_network_acl",
             retry_on=_ec2.MISSING_NETWORK,
             VpcId=wanted["vpc_id"],
-            ClientToken=token,
             TagSpecifications=_ec2.specification("network-acl", wanted.tags),
         )["NetworkAcl"]
         return self.update(session, self._observed(session, acl), wanted, frozenset({"entries", "subnet_ids"}))
@@ -59,7 +58,7 @@ class NetworkAcl(Kind):
             self._entries(session, observed, wanted["entries"])
         if "subnet_ids" in changed:
             there = set(observed.properties["subnet_ids"])
-            self._give(session, observed.id, set(wanted["subnet_ids"]) - there)
+            self._give(session, observed.id, set(wanted["subnet_ids"]) - there, whole=True)
             self._give_back(session, observed, there - set(wanted["subnet_ids"]))
         return observed
 
@@ -123,21 +122,28 @@ class NetworkAcl(Kind):
             self._give(session, default[0]["NetworkAclId"], subnets)
 
     @staticmethod
-    def _give(session: Session, acl_id: str, subnets: set[str]) -> None:
+    def _give(session: Session, acl_id: str, subnets: set[str], whole: bool = False) -> None:
+        """Put an ACL before subnets; before the whole of them, also those so new that their ACL isn't listed yet."""
         if not subnets:
             return
-        holders = session.pages(
-            "ec2",
-            "describe_network_acls",
-            "NetworkAcls",
-            Filters=[{"Name": "association.subnet-id", "Values": sorted(subnets)}],
-        )
-        associations = [
-            item["NetworkAclAssociationId"]
-            for holder in holders
-            for item in holder["Associations"]
-            if item.get("SubnetId") in subnets
-        ]
+
+        def look() -> list[str] | None:
+            holders = session.pages(
+                "ec2",
+                "describe_network_acls",
+                "NetworkAcls",
+                Filters=[{"Name": "association.subnet-id", "Values": sorted(subnets)}],
+            )
+            found = [
+                item["NetworkAclAssociationId"]
+                for holder in holders
+                for item in holder["Associations"]
+                if item.get("SubnetId") in subnets
+            ]
+            return found if len(found) == len(subnets) or not whole else None
+
+        what = f"the network ACL of each of {', '.join(sorted(subnets))}"
+        associations = session.awaited(what, look) if whole else look()
 
         def move(association: str) -> None:
             session.call(
@@ -148,7 +154,7 @@ class NetworkAcl(Kind):
                 NetworkAclId=acl_id,
             )
 
-        session.each(move, associations)
+        session.each(move, associations or [])
 
     @staticmethod
     def _observed(session: Session, acl: Mapping[str, Any]) -> Observed:

@@ -47,13 +47,16 @@ class RouteTable(Kind):
         return [self._observed(session, table) for table in found]
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
-        """Create the table, then its routes and associations."""
+        """Create the table, then its routes and associations.
+
+        Without the engine's token: the answer to one used before would be a table that somebody has deleted since,
+        and nothing in it says so. One that an interrupted run made is found by its tags.
+        """
         table = session.call(
             "ec2",
             "create_route_table",
             retry_on=_ec2.MISSING_NETWORK,
             VpcId=wanted["vpc_id"],
-            ClientToken=token,
             TagSpecifications=_ec2.specification("route-table", wanted.tags),
         )["RouteTable"]
         return self.update(session, self._observed(session, table), wanted, frozenset({"routes", "subnet_ids"}))

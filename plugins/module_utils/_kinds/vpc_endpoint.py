@@ -18,6 +18,8 @@ from ._tags import tag_dict
 _STATES: Mapping[str, State] = {
     "pending": "pending",
     "available": "ready",
+    # Some of its subnets have no network interface: a matter for an update or a person, not for a second endpoint.
+    "partial": "ready",
     "pendingacceptance": "ready",
     "failed": "failed",
     "rejected": "failed",
