@@ -105,6 +105,19 @@ def test_the_cluster_security_group_exists_and_goes_with_the_cluster(world: Worl
     assert refused(ec2.describe_security_groups, GroupIds=[group]) == "InvalidGroup.NotFound"
 
 
+def test_the_cluster_security_group_stays_while_another_groups_rule_names_it(world: World, cluster: str) -> None:
+    ec2 = world.aws("ec2")
+    network = world.eks.describe_cluster(name=cluster)["cluster"]["resourcesVpcConfig"]
+    group = network["clusterSecurityGroupId"]
+    other = ec2.create_security_group(GroupName="database", Description="d", VpcId=network["vpcId"])["GroupId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": group}]}
+    ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=[rule])
+    world.eks.delete_cluster(name=cluster)
+    assert refused(world.eks.describe_cluster, name=cluster) == "ResourceNotFoundException"
+    ec2.revoke_security_group_ingress(GroupId=other, IpPermissions=[rule])
+    ec2.delete_security_group(GroupId=group)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

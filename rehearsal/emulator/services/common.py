@@ -49,6 +49,13 @@ def ec2(call: Call) -> Any:
     return ec2_backends[call.account][call.region]
 
 
+def is_referenced(network: Any, group: str) -> bool:
+    """Whether a rule of another security group names this one."""
+    others = [other for groups in network.groups.values() for other in groups.values() if other.id != group]
+    rules = [rule for other in others for rule in (*other.ingress_rules, *other.egress_rules)]
+    return any(rule.source_group and rule.source_group.get("GroupId") == group for rule in rules)
+
+
 def subnet_by_id(call: Call, identifier: str) -> Any:
     """A subnet of the caller's account and region, or None."""
     for zone in ec2(call).subnets.values():

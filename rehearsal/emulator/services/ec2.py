@@ -19,7 +19,7 @@ from moto.ec2.models.nat_gateways import NatGateway
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
-from rehearsal.emulator.services.common import ec2, remember, repeated
+from rehearsal.emulator.services.common import ec2, is_referenced, remember, repeated
 from rehearsal.emulator.world import LINGER, Transition, hex_id
 
 #: Other services that stand in subnets or use security groups: (call) -> {resource: ids in use}.
@@ -634,11 +634,7 @@ def delete_security_group(call: Call) -> dict[str, Any]:
         used = used or any(item.id == group.id for item in eni.group_set or [])
     for endpoint in network.vpc_end_points.values():
         used = used or group.id in (endpoint.security_group_ids or [])
-    for groups in network.groups.values():
-        for other in groups.values():
-            for rule in [*other.ingress_rules, *other.egress_rules]:
-                used = used or (other.id != group.id and rule.source_group.get("GroupId") == group.id)
-    if used:
+    if used or is_referenced(network, group.id):
         raise AwsError("DependencyViolation", f"resource {group.id} has a dependent object")
     rules = [rule.id for rule in [*group.ingress_rules, *group.egress_rules]]
     answer = call.forward()

@@ -24,6 +24,7 @@ from rehearsal.emulator.registry import Call, operation, page
 from rehearsal.emulator.services import tagging
 from rehearsal.emulator.services.common import (
     ec2,
+    is_referenced,
     key_by_id,
     remember,
     repeated,
@@ -324,8 +325,10 @@ def _remove_network(call: Call, cluster: Cluster) -> None:
     for interface in cluster.interfaces:
         network.enis.pop(interface, None)
     group = cluster.doc["resourcesVpcConfig"]["clusterSecurityGroupId"]
-    for groups in network.groups.values():
-        groups.pop(group, None)
+    # As of every security group: one that another's rule names stays, here as something that nobody owns any more.
+    if not is_referenced(network, group):
+        for groups in network.groups.values():
+            groups.pop(group, None)
 
 
 def _cluster_view(cluster: Cluster) -> dict[str, Any]:
