@@ -575,7 +575,7 @@ ARGUMENTS = {
 def main() -> None:
     """Run the module."""
     module = AnsibleAWSModule(argument_spec={**ARGUMENTS, **STACK_ARGUMENTS}, supports_check_mode=True)
-    cluster = from_parameters(module.params, module.region)
+    cluster = from_parameters(module.params, module.region or "")
     resources, problems, outputs = cluster_resources(cluster)
     run_stack(module, Stack(cluster.stack, resources, problems, outputs), KINDS)
 

@@ -337,7 +337,7 @@ def main() -> None:
     params = {name: module.params[name] for name in ARGUMENTS if not name.startswith("allowed_")}
     database = Database(
         **params,
-        region=module.region,
+        region=module.region or "",
         clusters=module.params["allowed_clusters"],
         security_groups=module.params["allowed_security_groups"],
         cidrs=module.params["allowed_cidrs"],

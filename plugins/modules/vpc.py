@@ -278,7 +278,7 @@ def main() -> None:
     network = Network(
         name=params["name"],
         cidr=params["cidr"],
-        region=module.region,
+        region=module.region or "",
         zones=params["availability_zones"],
         tiers=[Tier(item["name"], item["access"], item["newbits"], tuple(item["cidrs"])) for item in params["tiers"]],
         nat=params["nat_gateways"],

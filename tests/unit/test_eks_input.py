@@ -131,6 +131,14 @@ BAD = {
         {"pod_identities": [pods(), pods()]},
         "pod identity association for shop/orders is declared 2 times",
     ),
+    "a namespace that is none": ({"pod_identities": [pods("Shop")]}, "'Shop' is no namespace"),
+    "a service account that is none": ({"pod_identities": [pods(account="my_app")]}, "'my_app' is no service account"),
+    "a role by its name": ({"pod_identities": [pods(role_arn="admins")]}, "'admins' is not the ARN of an IAM role"),
+    "a label's value with spaces": (group(labels={"team": "a b"}), "label team: 'a b' is no value"),
+    "a taint's key with spaces": (
+        group(taints=[{"key": "a b", "value": "", "effect": "NO_SCHEDULE"}]),
+        "taint 'a b' is no key",
+    ),
     "no role for pods": ({"pod_identities": [pods(role_arn=None)]}, "shop/orders: give either role_arn, or managed"),
     "two roles for pods": (
         {"pod_identities": [pods(managed_policy_arns=["ReadOnlyAccess"])]},

@@ -483,6 +483,12 @@ def test_tags_are_strings_for_the_cloud_and_nothing_else_for_people() -> None:
     ]
 
 
+def test_a_form_that_no_rule_foresees_is_a_mistake_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(KINDS["net"]), "check", lambda _kind, properties: properties["cidr"].missing)
+    (problem,) = validate([NET], KINDS)
+    assert problem.startswith("net.main: a property has another form than net takes, see its documentation")
+
+
 def test_a_client_token_is_the_same_for_the_same_and_another_for_anything_else() -> None:
     wanted = Wanted("net.main", {"cidr": "c"}, {"x": "y"})
     options = Options(STACK, identity="1/eu")

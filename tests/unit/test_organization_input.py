@@ -91,6 +91,16 @@ def test_a_good_declaration_has_no_problems() -> None:
         (policy(type="SCP", targets=[]), "type: 'SCP' is not one of SERVICE_CONTROL_POLICY"),
         (policy(content={"Version": "x" * 6000}), "a SERVICE_CONTROL_POLICY may have 5120"),
         (policy(content="{"), "content is not JSON"),
+        (policy(content={"Version": "2012-10-17"}), "content: the member 'Statement' is missing or empty"),
+        (
+            policy(content={"Statement": [{"Effect": "deny", "Action": "*"}]}),
+            "content.Statement[0].Effect: 'deny' is neither 'Allow' nor 'Deny'",
+        ),
+        (
+            policy(content={"Statement": {"Effect": "Deny", "Acton": "*", "NotAction": "x"}}),
+            "content.Statement[0]: unknown member 'Acton': did you mean 'Action'?",
+        ),
+        (policy(content={"Statement": [{"Effect": "Deny"}]}), "Statement[0] needs either Action or NotAction"),
         (policy(content=["Statement"]), "content is not a JSON object"),
         (policy(name="deny; drop"), "'deny; drop' has characters other than"),
         (policy(description="x" * 513), "513 characters is more than the most allowed, 512"),

@@ -19,6 +19,11 @@ _GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _VERSION = re.compile(r"1\.[1-9]\d*")
 _ADDON_VERSION = re.compile(r"v\d+\.\d+\.\d+-eksbuild\.\d+")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_LABEL = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _WIDEST = 8
 _PRIVATE = tuple(ipaddress.IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
@@ -124,8 +129,23 @@ def _group_problems(group: NodeGroup) -> Iterator[str]:
     elif group.desired_size is not None and not group.min_size <= group.desired_size <= group.max_size:
         bounds = f"min_size {group.min_size} and max_size {group.max_size}"
         yield f"desired_size {group.desired_size} is not between {bounds}"
+    yield from _label_problems(group)
     if group.disk_size < 20:
         yield f"disk_size {group.disk_size}: the machine image takes at least 20 GiB"
+
+
+def _label_problems(group: NodeGroup) -> Iterator[str]:
+    """Yield what Kubernetes has against labels and taints: a group of nodes that never join would be the answer.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+    """
+    pairs = [("label", key, value) for key, value in group.labels.items()]
+    pairs += [("taint", taint["key"], taint.get("value") or "") for taint in group.taints]
+    for what, key, value in pairs:
+        if not _LABEL.fullmatch(key):
+            yield f"{what} {key!r} is no key such as team or example.com/team"
+        if value and not _LABEL_VALUE.fullmatch(str(value)):
+            yield f"{what} {key}: {value!r} is no value: use up to 63 letters, digits and - _ . between them"
 
 
 def _addon_problems(cluster: Cluster) -> Iterator[str]:
@@ -181,6 +201,12 @@ def _pod_identity_problems(cluster: Cluster) -> Iterator[str]:
 
 
 def _identity_problems(item: PodIdentity, cluster: Cluster) -> Iterator[str]:
+    if not _NAMESPACE.fullmatch(item.namespace):
+        yield f"{item.namespace!r} is no namespace: use lower-case letters, digits and hyphens"
+    if not _SERVICE_ACCOUNT.fullmatch(item.service_account):
+        yield f"{item.service_account!r} is no service account: use lower-case letters, digits, hyphens and dots"
+    if item.role_arn and not _ROLE.fullmatch(item.role_arn):
+        yield f"role_arn {item.role_arn!r} is not the ARN of an IAM role"
     if bool(item.role_arn) == item.makes_role:
         yield "give either role_arn, or managed_policy_arns and policies for a role that is made here"
     name = f"{cluster.stack}-{item.label}"

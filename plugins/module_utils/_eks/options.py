@@ -123,9 +123,8 @@ class Cluster:
     @property
     def partition(self) -> str:
         """The partition that the Region belongs to."""
-        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(
-            (self.region or "").rpartition("-")[0].rpartition("-")[0], "aws"
-        )
+        prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+        return next((partition for prefix, partition in prefixes.items() if self.region.startswith(prefix)), "aws")
 
 
 def from_parameters(params: Mapping[str, Any], region: str) -> Cluster:

@@ -54,11 +54,19 @@ def validate(resources: Sequence[Resource], kinds: Mapping[str, Kind]) -> list[s
         wrong = list(_properties(resource, kind))
         problems += wrong
         if not wrong:
-            problems += [f"{resource.address}: {problem}" for problem in kind.check(with_defaults(resource, kind))]
+            problems += [f"{resource.address}: {problem}" for problem in _checked(kind, with_defaults(resource, kind))]
         problems += _references(resource, by_address, kinds)
     problems += _same_keys(resources, kinds)
     problems += _cycles(by_address)
     return list(dict.fromkeys(problems))
+
+
+def _checked(kind: Kind, properties: Mapping[str, Any]) -> list[str]:
+    try:
+        return kind.check(properties)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # Something inside of a property has another form than any rule foresees.
+        return [f"a property has another form than {kind.name} takes, see its documentation ({error})"]
 
 
 def with_defaults(resource: Resource, kind: Kind) -> dict[str, Any]:

@@ -4,11 +4,27 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
+
+from .._engine.resource import Join, Ref, Unknown
+
+_LATER = (Ref, Join, Unknown)
+_MEMBERS = (
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+)
 
 
 def document(value: Any) -> str:
@@ -43,6 +59,51 @@ def same_policies(wanted: Mapping[str, Any], observed: Mapping[str, Any] | None)
 def same_json(wanted: Any, observed: Any) -> bool:
     """Tell whether two documents that are no policies are equal as values, however they are written."""
     return bool(parsed(wanted) == parsed(observed))
+
+
+def policy_problems(name: str, value: Any) -> list[str]:
+    """Return what IAM's grammar has against a declared policy, which AWS would refuse without saying why.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+    """
+    problems = not_json(name, value)
+    policy = parsed(value)
+    if problems or policy is None or isinstance(policy, _LATER):
+        return problems
+    if not isinstance(policy, Mapping):
+        return [f"{name} is not a JSON object"]
+    problems += [
+        f"{name}: unknown member '{member}': use Version, Id and Statement"
+        for member in policy
+        if member not in ("Version", "Id", "Statement")
+    ]
+    statements = policy.get("Statement")
+    if isinstance(statements, Mapping):
+        statements = [statements]
+    if not isinstance(statements, (list, tuple)) or not statements:
+        return [*problems, f"{name}: the member 'Statement' is missing or empty"]
+    for index, statement in enumerate(statements):
+        problems += [f"{name}.Statement[{index}]{problem}" for problem in _statement_problems(statement)]
+    return problems
+
+
+def _statement_problems(statement: Any) -> Iterator[str]:
+    if isinstance(statement, _LATER):
+        return
+    if not isinstance(statement, Mapping):
+        yield f": {statement!r} is not a JSON object"
+        return
+    for member in statement:
+        if member not in _MEMBERS:
+            close = difflib.get_close_matches(str(member), _MEMBERS, n=1)
+            yield f": unknown member '{member}': " + (
+                f"did you mean '{close[0]}'?" if close else f"use {', '.join(_MEMBERS)}"
+            )
+    effect = statement.get("Effect")
+    if not isinstance(effect, _LATER) and effect not in ("Allow", "Deny"):
+        yield f".Effect: {effect!r} is neither 'Allow' nor 'Deny'"
+    if ("Action" in statement) == ("NotAction" in statement):
+        yield " needs either Action or NotAction"
 
 
 def not_json(name: str, value: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from ._iam import MISSING, NEW_PRINCIPAL, PATH, account_details, path_of
-from ._policies import document, not_json, same_policy
+from ._policies import document, policy_problems, same_policy
 from ._session import Session
 from ._shapes import violations
 from ._tags import tag_dict, tag_list
@@ -104,7 +104,10 @@ class IamPolicy(Kind):
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, and the document."""
         given = {name: value for name, value in properties.items() if name != "policy_document"}
-        return [*violations("iam", "CreatePolicy", given), *not_json("policy_document", properties["policy_document"])]
+        return [
+            *violations("iam", "CreatePolicy", given),
+            *policy_problems("policy_document", properties["policy_document"]),
+        ]
 
     @staticmethod
     def _versions(session: Session, arn: str) -> list[dict[str, Any]]:

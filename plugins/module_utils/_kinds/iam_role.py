@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from ._iam import MISSING, NEW_PRINCIPAL, PATH, account_details, path_of
-from ._policies import document, not_json, same_policies, same_policy
+from ._policies import document, policy_problems, same_policies, same_policy
 from ._session import Session
 from ._shapes import request, violations
 from ._tags import tag_dict, tag_list
@@ -125,12 +125,12 @@ class IamRole(Kind):
         """Check against the API's model, and the documents."""
         trust = properties["assume_role_policy_document"]
         given = {name: value for name, value in properties.items() if name != "assume_role_policy_document"}
-        problems = [*violations("iam", "CreateRole", given), *not_json("assume_role_policy_document", trust)]
+        problems = [*violations("iam", "CreateRole", given), *policy_problems("assume_role_policy_document", trust)]
         policies = properties["policies"]
         if isinstance(policies, Mapping):
             for name, policy in policies.items():
                 problems += violations("iam", "PutRolePolicy", {"policy_name": name})
-                problems += not_json(f"policies.{name}", policy)
+                problems += policy_problems(f"policies.{name}", policy)
         return problems
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Property, Scope, State, Wanted
 from ._deferred import is_ours, window_of, window_property, window_tags
 from ._once import once, owned, tagged
-from ._policies import document, not_json, parsed, same_policy
+from ._policies import document, parsed, policy_problems, same_policy
 from ._session import Session
 from ._shapes import violations
 from ._tags import tag_dict
@@ -138,7 +138,7 @@ class KmsKey(Kind):
         """Check against the API's model, the policy, and what only symmetric keys have."""
         given = {name: value for name, value in properties.items() if name != "policy"}
         problems = violations("kms", "CreateKey", given) + violations("kms", "EnableKeyRotation", given)
-        problems += not_json("policy", properties.get("policy"))
+        problems += policy_problems("policy", properties.get("policy"))
         if properties["enable_key_rotation"] and properties["key_spec"] != "SYMMETRIC_DEFAULT":
             problems.append("enable_key_rotation: AWS rotates only keys of key_spec SYMMETRIC_DEFAULT: set it to false")
         if properties.get("rotation_period_in_days") and not properties["enable_key_rotation"]:

@@ -12,7 +12,7 @@ from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from .._engine.resource import is_known
 from . import _organizations
 from ._once import once
-from ._policies import document, not_json, parsed, same_policy
+from ._policies import document, not_json, parsed, policy_problems, same_policy
 from ._session import Session
 from ._shapes import violations
 from ._tags import tag_list
@@ -86,10 +86,12 @@ class OrganizationPolicy(Kind):
         content = properties["content"]
         if not is_known(content):
             return problems
-        wrong = not_json("content", content)
-        if wrong:
-            return [*problems, *wrong]
-        if not isinstance(parsed(content), Mapping):
+        is_iam = properties["type"] in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
+        wrong = policy_problems("content", content) if is_iam else not_json("content", content)
+        problems += wrong
+        if isinstance(parsed(content), str):
+            return problems
+        if not wrong and not isinstance(parsed(content), Mapping):
             problems.append("content is not a JSON object")
         text = document(parsed(content))
         most = _MOST.get(properties["type"], _MOST_OTHERS)

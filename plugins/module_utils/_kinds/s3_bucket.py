@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from .._engine.plan import same
 from ._once import owned
-from ._policies import document, not_json, parsed, same_policy
+from ._policies import document, parsed, policy_problems, same_policy
 from ._session import Session
 from ._shapes import from_api, to_api, violations
 from ._tags import tag_dict, tag_list
@@ -202,7 +202,7 @@ class S3Bucket(Kind):
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check name, documents and settings against S3's rules and its API's model."""
-        problems = not_json("policy", properties.get("policy"))
+        problems = policy_problems("policy", properties.get("policy"))
         name = properties["bucket"]
         if isinstance(name, str) and not _NAME.fullmatch(name):
             problems.append(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Callable, Mapping
@@ -18,9 +19,9 @@ try:
     import botocore.session
     from botocore.config import Config
     from botocore.credentials import RefreshableCredentials
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 except ImportError:  # AnsibleAWSModule says so
-    BotoCoreError = ClientError = Exception
+    BotoCoreError = ClientError = EndpointConnectionError = Exception
 
 from .._engine.errors import EngineError
 from .._kinds._session import Session
@@ -69,6 +70,8 @@ def open_account(module: AnsibleAWSModule) -> Account:
     sts = _client("sts", region, connection)
     try:
         identity = sts.get_caller_identity()
+    except EndpointConnectionError as error:
+        raise EngineError(f"Region '{region}' can't be reached{_suggest_region(region)} ({error})") from error
     except (BotoCoreError, ClientError) as error:
         raise EngineError(f"the AWS credentials don't work: {error}") from error
     own = identity["Account"]
@@ -89,6 +92,17 @@ def open_account(module: AnsibleAWSModule) -> Account:
         return _client(service, where, connection, assumed)
 
     return Account(name or wanted or own, Session(connect, wanted or own, region, partition))
+
+
+def _suggest_region(region: str) -> str:
+    session = botocore_session()
+    known = [name for partition in session.get_available_partitions() for name in _regions(session, partition)]
+    close = difflib.get_close_matches(region, known, n=1)
+    return f": did you mean {close[0]}?" if close and region not in known else ""
+
+
+def _regions(session: Any, partition: str) -> list[str]:
+    return list(session.get_available_regions("ec2", partition_name=partition))
 
 
 _CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")

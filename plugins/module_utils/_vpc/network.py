@@ -17,7 +17,6 @@ from .addresses import Layout, Tier, lay_out
 _WORLD = "0.0.0.0/0"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _GATEWAY_SERVICES = ("s3", "dynamodb")
-_RETENTION_HINT = "see PutRetentionPolicy for the values that CloudWatch Logs allows"
 
 
 @dataclass(frozen=True)
