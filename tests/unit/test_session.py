@@ -129,3 +129,20 @@ def test_a_launch_template_is_the_same_in_whatever_order_ec2_gives_it_back() -> 
     assert compare is not None
     assert compare(wanted, found)
     assert not compare({**wanted, "security_group_ids": ["sg-1"]}, found)
+
+
+def test_a_deletion_that_is_never_possible_names_what_is_in_the_way(
+    ec2: tuple[Session, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, stubber = ec2
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    for _attempt in range(45):
+        stubber.add_client_error("delete_vpc", "DependencyViolation", "The vpc has dependencies and cannot be deleted.")
+    interface = {"NetworkInterfaceId": "eni-1", "Description": "ELB net/shop/1"}
+    stubber.add_response("describe_network_interfaces", {"NetworkInterfaces": [interface]})
+    groups = [{"GroupId": "sg-0", "GroupName": "default"}, {"GroupId": "sg-1", "GroupName": "k8s-elb-1"}]
+    stubber.add_response("describe_security_groups", {"SecurityGroups": groups})
+    with pytest.raises(EngineError) as caught:
+        KINDS["vpc"].delete(session, Observed("vpc-1", {}))
+    (problem,) = caught.value.problems
+    assert problem.endswith("still there: eni-1 (ELB net/shop/1), sg-1 (k8s-elb-1): delete these, then run this again")

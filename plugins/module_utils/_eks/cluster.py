@@ -113,13 +113,18 @@ def _control_plane(cluster: Cluster) -> Iterator[Resource]:
             }
         ],
     }
+    # Its last words would bring back the log group, without retention, after the cluster and the group are deleted.
+    keep_gone = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": "logs:CreateLogGroup", "Resource": "*"}],
+    }
     yield _role(
         cluster,
         "cluster",
         f"The control plane of cluster {cluster.name}",
         "eks.amazonaws.com",
         ["AmazonEKSClusterPolicy"],
-        {"secrets-key": use_key},
+        {"secrets-key": use_key, "log-group": keep_gone},
     )
     # The CNI's permissions are its pod identity's: nothing else on a node shall have them.
     yield _role(

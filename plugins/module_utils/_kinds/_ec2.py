@@ -49,6 +49,37 @@ def tag(_kind: Kind, session: Session, observed: Observed, tags: Mapping[str, st
     session.call("ec2", "create_tags", retry_on=MISSING_NETWORK, Resources=[observed.id], Tags=tag_list(tags))
 
 
+def delete(session: Session, operation: str, /, *, missing: str, inside: str, **params: str) -> None:
+    """Delete what other things may still be in, and name those that never leave.
+
+    The network interfaces of load balancers, clusters and databases linger for some minutes after their users.
+
+    :param missing: the error code that means it is gone.
+    :param inside: the filter by which EC2 lists what is in it, such as ``subnet-id``.
+    """
+    try:
+        session.call("ec2", operation, retry_on=IN_USE, attempts=45, missing=[missing], **params)
+    except EngineError as error:
+        if not any(code in str(error) for code in IN_USE):
+            raise
+        (identifier,) = params.values()
+        holders = _holders(session, [{"Name": inside, "Values": [identifier]}], inside == "vpc-id")
+        shown = f"; still there: {', '.join(holders)}: delete these, then run this again" if holders else ""
+        raise EngineError([f"{problem}{shown}" for problem in error.problems]) from error
+
+
+def _holders(session: Session, filters: list[dict[str, Any]], groups: bool) -> list[str]:
+    interfaces = session.pages("ec2", "describe_network_interfaces", "NetworkInterfaces", Filters=filters)
+    found = [
+        f"{item['NetworkInterfaceId']} ({item.get('Description') or item.get('InterfaceType', 'no description')})"
+        for item in interfaces
+    ]
+    if groups:
+        listed = session.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)
+        found += [f"{item['GroupId']} ({item['GroupName']})" for item in listed if item["GroupName"] != "default"]
+    return found
+
+
 def raise_unsuccessful(answer: Mapping[str, Any], missing: tuple[str, ...] = ()) -> None:
     """Raise what an operation on many things reports as unsuccessful items in a successful answer."""
     errors = [item["Error"] for item in answer.get("Unsuccessful", []) if item["Error"].get("Code") not in missing]

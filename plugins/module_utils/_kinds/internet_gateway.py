@@ -64,7 +64,7 @@ class InternetGateway(Kind):
                 "ec2",
                 "detach_internet_gateway",
                 retry_on=_ec2.IN_USE,
-                attempts=25,
+                attempts=45,
                 missing=["Gateway.NotAttached", "InvalidInternetGatewayID.NotFound"],
                 InternetGatewayId=observed.id,
                 VpcId=observed.properties["vpc_id"],

@@ -71,14 +71,8 @@ class SecurityGroup(Kind):
         """Take the rules away first, so that groups that refer to each other can both go."""
         for direction in ("ingress", "egress"):
             write_rules(session, observed.id, direction, observed.properties[direction], [])
-        session.call(
-            "ec2",
-            "delete_security_group",
-            retry_on=_ec2.IN_USE,
-            attempts=25,
-            missing=["InvalidGroup.NotFound"],
-            GroupId=observed.id,
-        )
+        missing = "InvalidGroup.NotFound"
+        _ec2.delete(session, "delete_security_group", missing=missing, inside="group-id", GroupId=observed.id)
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait until every part of EC2 knows it (waiter security_group_exists)."""

@@ -62,14 +62,8 @@ class Subnet(Kind):
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Delete the subnet once the last network interface has left it."""
-        session.call(
-            "ec2",
-            "delete_subnet",
-            retry_on=_ec2.IN_USE,
-            attempts=25,
-            missing=["InvalidSubnetID.NotFound"],
-            SubnetId=observed.id,
-        )
+        missing = "InvalidSubnetID.NotFound"
+        _ec2.delete(session, "delete_subnet", missing=missing, inside="subnet-id", SubnetId=observed.id)
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait until every part of EC2 knows it (waiter subnet_available)."""

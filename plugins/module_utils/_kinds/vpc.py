@@ -57,9 +57,7 @@ class Vpc(Kind):
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Delete the VPC; network interfaces of deleted load balancers and endpoints may linger for minutes."""
-        session.call(
-            "ec2", "delete_vpc", retry_on=_ec2.IN_USE, attempts=25, missing=["InvalidVpcID.NotFound"], VpcId=observed.id
-        )
+        _ec2.delete(session, "delete_vpc", missing="InvalidVpcID.NotFound", inside="vpc-id", VpcId=observed.id)
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait until every part of EC2 knows it (waiter vpc_available)."""
