@@ -23,6 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,8 @@ class Plane:
         self.version = ""
         self.nodes: Nodes | None = None
         self.egress: EgressProxy | None = None
+        self.hooked = False
+        self._admitted = threading.Event()
         self._admission: Webhooks | None = None
         self._processes: dict[str, Process] = {}
         self._commands: dict[str, Callable[[], list[str]]] = {}
@@ -177,7 +180,12 @@ class Plane:
         if kind == "cluster":
             if self.cluster.gone is not None:
                 return self.gone.is_set()
+            if self.failure and self.access is None:
+                return True  # it is what it will ever be: FAILED
             return self.version == self.cluster.facts.version
+        profile = self.cluster.fargate.get(name) if kind == "fargate" else None
+        if profile is not None and profile.gone is None:
+            return self.hooked
         return self.nodes is None or self.nodes.settled(kind, name)
 
     # --- up -----------------------------------------------------------------------------------------------------------
@@ -424,10 +432,14 @@ class Plane:
 
     def _admit(self, pki: ClusterAuthority) -> None:
         tls = pki.issue("admission", "eks-admission", addresses=("127.0.0.1",))
-        self._admission = Webhooks({"/fargate": lambda review: fargate.admit(review, self._profiles())}, tls)
+        self._admission = Webhooks({"/fargate": self._answer_admission}, tls)
         assert self.egress is not None
         self.egress.routes.own.add(self._admission.port)
         self._fargate_hook = fargate.configuration(f"https://127.0.0.1:{self._admission.port}/fargate", pki.pem)
+
+    def _answer_admission(self, review: dict[str, Any]) -> dict[str, Any]:
+        self._admitted.set()
+        return fargate.admit(review, self._profiles())
 
     def _profiles(self) -> dict[str, dict[str, Any]]:
         with self.planes.world.lock:
@@ -438,14 +450,12 @@ class Plane:
 
     def _loop(self) -> None:
         assert self.nodes is not None
-        hooked = False
         while not self.stopping.wait(0.2 if self.nodes.busy() else 1.0):
             try:
                 self._keep()
                 wanted = bool(self.cluster.fargate)
-                if wanted != hooked:
+                if wanted != self.hooked:
                     self._hook(wanted)
-                    hooked = wanted
                 self.nodes.turn()
             except _Ended:
                 return
@@ -457,11 +467,22 @@ class Plane:
                     raise
 
     def _hook(self, wanted: bool) -> None:
-        path = fargate.PATH
-        if wanted:
-            self.api.create(path, self._fargate_hook)
-        else:
-            self.api.delete(f"{path}/{self._fargate_hook['metadata']['name']}")
+        """Put Fargate's webhook in or take it out; it is in when the API server asks it."""
+        name = self._fargate_hook["metadata"]["name"]
+        if not wanted:
+            self.api.delete(f"{fargate.PATH}/{name}")
+            self.hooked = False
+            return
+        self._admitted.clear()
+        if not self.api.items(fargate.PATH, fieldSelector=f"metadata.name={name}"):
+            self.api.create(fargate.PATH, self._fargate_hook)
+        containers = [{"name": "main", "image": "example.org/app:1"}]
+        pod = {"metadata": {"generateName": "admission-"}, "spec": {"containers": containers}}
+        while not self._admitted.is_set():
+            if self.stopping.is_set():
+                raise _Ended
+            self.api.request("POST", "/api/v1/namespaces/default/pods", pod, query={"dryRun": "All"})
+        self.hooked = True
 
     def _tell(self, text: str) -> None:
         if not self.stopping.is_set():
@@ -699,8 +720,8 @@ class ControlPlanes:
 
     def close(self) -> None:
         """End everything. More clusters may come afterwards."""
-        for plane in list(self._planes.values()):
-            plane.take_down(forget=False)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda plane: plane.take_down(forget=False), list(self._planes.values())))
         self._planes.clear()
         self._answers.clear()
         self.etcd.down()

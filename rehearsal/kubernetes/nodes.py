@@ -373,8 +373,12 @@ class Nodes:
         self._try("DELETE", f"/api/v1/nodes/{member.name}")
         with self.world.lock:
             instance = self._ec2.get_instance_by_id(member.machine.instance_id)
-            if instance is not None and instance.state != "terminated":
-                self._ec2.terminate_instances([member.machine.instance_id])
+            if instance is not None:
+                if instance.state != "terminated":
+                    self._ec2.terminate_instances([instance.id])
+                # moto keeps the interfaces of what is terminated, and they would keep the subnets.
+                for interface in instance.nics.values():
+                    self._ec2.enis.pop(interface.id, None)
         group.members.pop(member.machine.instance_id, None)
 
     # --- pods ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Where clusters' files are, below the state directory.
@@ -76,7 +76,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def stop(processes: Iterable[Process], grace: float = 5.0) -> None:
+def stop(processes: Sequence[Process], grace: float = 5.0) -> None:
     """End processes, all at once: politely, and by force those that still run after ``grace`` seconds."""
     ending = [process for process in processes if process.running()]
     for process in ending:

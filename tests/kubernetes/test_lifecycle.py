@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -51,6 +50,25 @@ def test_a_cluster_is_upgraded_and_deleted(aws: Aws) -> None:
     assert described["arn"] not in aws.state.admin("clusters")["clusters"]
 
 
+def test_a_cluster_whose_programs_do_not_run_fails_and_can_be_deleted(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {**aws.planes.programs(), "kube-apiserver": Path("/bin/false")}
+    monkeypatch.setattr(aws.planes, "programs", lambda: broken)
+    eks = aws("eks")
+    config = {"subnetIds": aws.subnets}
+    eks.create_cluster(
+        name="broken",
+        roleArn=aws.roles["cluster"],
+        resourcesVpcConfig=config,
+        accessConfig={"authenticationMode": "API"},
+    )
+    assert eventually(lambda: eks.describe_cluster(name="broken")["cluster"]["status"] == "FAILED", 30)
+    assert "kube-apiserver ended" in capsys.readouterr().err
+    eks.delete_cluster(name="broken")
+    assert eventually(lambda: "broken" not in eks.list_clusters()["clusters"], 30)
+
+
 def test_a_process_that_ends_by_itself_is_started_again(aws: Aws) -> None:
     cluster = create(aws, "lasting", creator_is_admin=True)
     before = cluster.plane.pids()["kube-scheduler"]
@@ -60,11 +78,8 @@ def test_a_process_that_ends_by_itself_is_started_again(aws: Aws) -> None:
     assert eventually(lambda: "lasting" not in aws("eks").list_clusters()["clusters"], 30)
 
 
-def test_what_a_killed_emulator_leaves_is_ended_by_down(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_emulator_leaves_is_ended_by_down(tmp_path: Path) -> None:
     directory = tmp_path / "state"
-    monkeypatch.setattr("rehearsal.__main__._programs", lambda: True)
     assert command.up(directory, 0, 0, 60, kubernetes=True) == 0
     state = load(directory)
     assert state is not None
@@ -80,4 +95,3 @@ def test_what_a_killed_emulator_leaves_is_ended_by_down(
     assert not [pid for pid in pids if alive(pid)]
     assert not directory.exists()
     assert not processes.sockets_dir(directory).exists()
-    assert json.dumps(capsys.readouterr().out)

@@ -106,6 +106,9 @@ def test_a_node_group_is_active_when_its_nodes_are_ready(aws: Aws, cluster: Clus
     assert set(zones.values()) == {1}
     delete_group(cluster, "core")
     assert running(aws, cluster, "core") == {}
+    # Nothing is left that would keep the subnets from being deleted.
+    found = aws("ec2").describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": aws.subnets}])
+    assert {item["Description"] for item in found["NetworkInterfaces"]} <= {f"Amazon EKS {cluster.name}"}
 
 
 def test_pods_run_and_their_logs_come_through_the_proxy(cluster: Cluster, namespace: str) -> None:
@@ -209,8 +212,12 @@ def test_a_fargate_profile_gives_each_pod_a_node_of_its_own(aws: Aws, cluster: C
         subnets=aws.subnets,
         selectors=[{"namespace": namespace, "labels": {"app": "batch"}}],
     )
-    hook = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-    assert eventually(lambda: cluster.plane.api.items(hook), 20)
+
+    def status() -> str:
+        named = {"clusterName": cluster.name, "fargateProfileName": "quiet"}
+        return str(cluster.eks.describe_fargate_profile(**named)["fargateProfile"]["status"])
+
+    assert eventually(lambda: status() == "ACTIVE", 20)
     deployment(cluster, namespace, "batch", 2)
     assert eventually(lambda: available(cluster, namespace, "batch") == 2, 30)
     pods = cluster.plane.api.items(f"/api/v1/namespaces/{namespace}/pods")
