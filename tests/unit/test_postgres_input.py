@@ -27,7 +27,7 @@ def database(**changes: Any) -> Database:
 
 def problems_of(**changes: Any) -> list[str]:
     resources, problems, _outputs = database_resources(database(**changes))
-    return problems or validate(resources, KINDS_BY_NAME)
+    return [*problems, *validate(resources, KINDS_BY_NAME)]
 
 
 def resources_of(**changes: Any) -> dict[str, Resource]:
@@ -253,3 +253,20 @@ def test_only_versions_that_rds_offers_are_wanted(present: str | None, wanted: s
     problems = version_problems(item, present, VERSIONS)
     assert len(problems) == bool(sentence)
     assert all(sentence in problem for problem in problems)
+
+
+def test_mistakes_of_all_sorts_come_in_one_answer_a_sentence_each() -> None:
+    found = problems_of(
+        name="my--db",
+        instance_class="t4g.micro",
+        cidrs=["0.0.0.0/0"],
+        parameters={"rds.force_ssl": 0},
+        storage={"allocated": 5},
+        backup_window="25:00-26:00",
+        log_retention_days=91,
+    )
+    parts = ("my--db", "t4g.micro", "0.0.0.0/0", "force_ssl", "allocated_storage 5", "25:00", "91 is not one of")
+    for part in parts:
+        assert any(part in problem for problem in found), part
+    # The retention is that of two log groups.
+    assert len(found) == len(parts) + 1

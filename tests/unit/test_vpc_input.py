@@ -69,13 +69,17 @@ BAD = {
 @pytest.mark.parametrize(("changes", "sentence"), BAD.values(), ids=BAD)
 def test_a_mistake_gets_a_sentence(changes: dict[str, Any], sentence: str) -> None:
     resources, problems, _outputs = network_resources(network(**changes))
-    assert resources == []
+    assert validate(resources, KINDS) == []
     assert any(sentence in problem for problem in problems), problems
 
 
 def test_all_mistakes_come_together() -> None:
     mistakes = network(name="Dev", cidr="10.10.1.0/16", zones=(ZONES[0], ZONES[0]), gateway_endpoints=["sts"])
     assert len(network_resources(mistakes)[1]) == 4
+    logs = {"enabled": True, "retention_in_days": 33}
+    resources, problems, _outputs = network_resources(network(name="Dev", flow_logs=logs))
+    (further,) = validate(resources, KINDS)
+    assert (len(problems), "retention_in_days: 33 is not one of" in further) == (1, True)
 
 
 def test_the_range_is_divided_so_that_a_fourth_zone_moves_nothing() -> None:

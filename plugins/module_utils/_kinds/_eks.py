@@ -27,7 +27,7 @@ ROLE_LAG = ("InvalidParameterException",)
 """What EKS says of a role that was made a moment ago
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
 The same code means a true mistake, so it is not retried for long."""
-ROLE_LAG_ATTEMPTS = 6
+ROLE_LAG_ATTEMPTS = 9
 _KINDS = (
     "eks_nodegroup",
     "eks_fargate_profile",

@@ -8,7 +8,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._engine.resource import Ref, Resource
@@ -93,7 +93,9 @@ def organization_resources(structure: Structure) -> tuple[list[Resource], list[s
     """Return the resources of an organization, what is wrong with the parameters, and the module's return values."""
     problems = problems_of(structure)
     if problems:
-        return [], problems, {}
+        # What the kind finds wrong in the documents comes in the same answer.
+        named = {policy.name: policy for policy in structure.policies}.values()
+        return [_policy(policy, f"policy {number}") for number, policy in enumerate(named)], problems, {}
     resources = list(_resources(structure))
     outputs = {
         "organization_id": _ORGANIZATION,
@@ -117,17 +119,7 @@ def _resources(structure: Structure) -> Iterator[Resource]:
     for account in structure.accounts:
         yield _account(account, structure.account_role_name)
     for policy in structure.policies:
-        yield Resource(
-            "organization_policy",
-            policy.name,
-            {
-                "name": policy.name,
-                "description": policy.description,
-                "type": policy.type,
-                "content": policy.content,
-            },
-            depends_on=(_ROOT.address,),
-        )
+        yield replace(_policy(policy, policy.name), depends_on=(_ROOT.address,))
         for target in policy.targets:
             yield Resource(
                 "organization_policy_attachment",
@@ -136,6 +128,11 @@ def _resources(structure: Structure) -> Iterator[Resource]:
                 # A policy type has to be enabled in the root before its policies can be attached.
                 depends_on=(_ROOT.address,),
             )
+
+
+def _policy(policy: Policy, name: str) -> Resource:
+    properties = {"description": policy.description, "type": policy.type, "content": policy.content}
+    return Resource("organization_policy", policy.name, {"name": name, **properties})
 
 
 def _account(account: Account, role_name: str) -> Resource:

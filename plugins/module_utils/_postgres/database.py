@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._engine.resource import Ref, Resource
@@ -106,11 +106,38 @@ def problems_of(database: Database) -> list[str]:
 
 
 def database_resources(database: Database) -> tuple[list[Resource], list[str], dict[str, Any]]:
-    """Return the resources of a database, what is wrong with the parameters, and the module's return values."""
+    """Return the resources of a database, what is wrong with the parameters, and the module's return values.
+
+    Where something is wrong, the resources are those with something valid in its place, so that the mistakes that only
+    the kinds find come in the same answer.
+    """
     problems = problems_of(database)
     if problems:
-        return [], problems, {}
+        return list(_resources(_corrected(database))), problems, {}
     return list(_resources(database)), [], _outputs(database)
+
+
+def _corrected(database: Database) -> Database:
+    """Return a database without the mistakes that are found here."""
+    valid: dict[str, Any] = {
+        "name": "x",
+        "engine_version": "17",
+        "database": "app",
+        "master_username": "postgres",
+        "vpc": "x",
+        "instance_class": "db.t4g.micro",
+    }
+    wrong = [name for name, value in valid.items() if any(_naming_problems(_only(database, name, valid)))]
+    changes = {name: valid[name] for name in wrong}
+    if any(_access_problems(database)):
+        changes |= {"clusters": (), "security_groups": (), "cidrs": ()}
+    if any(_setting_problems(database)):
+        changes |= {"parameters": {}, "log_statements_slower_than": 1000}
+    return replace(database, **changes)
+
+
+def _only(database: Database, name: str, valid: Mapping[str, Any]) -> Database:
+    return replace(database, **{other: value for other, value in valid.items() if other != name})
 
 
 def _naming_problems(database: Database) -> Iterator[str]:

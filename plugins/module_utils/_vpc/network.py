@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._engine.resource import Join, Ref, Resource
@@ -89,7 +89,9 @@ def network_resources(network: Network) -> tuple[list[Resource], list[str], dict
     layout = lay_out(network.cidr, network.tiers, network.zones)
     problems = problems_of(network, layout)
     if problems:
-        return [], problems, {}
+        # What the kinds find wrong beside comes in the same answer, as far as it doesn't hang on the rest.
+        logs = _Builder(replace(network, name="x"), layout).flow_logs() if network.flow_logs.get("enabled") else ()
+        return [resource for resource in logs if resource.kind == "log_group"], problems, {}
     builder = _Builder(network, layout)
     return list(builder.resources()), [], builder.outputs()
 
@@ -112,7 +114,7 @@ class _Builder:
         yield from self._network_acls()
         yield from self._endpoints()
         if network.flow_logs.get("enabled"):
-            yield from self._flow_logs()
+            yield from self.flow_logs()
 
     def outputs(self) -> dict[str, Any]:
         network = self._network
@@ -294,7 +296,7 @@ class _Builder:
             {"vpc_id": self._vpc, "service_name": service_name, **properties},
         )
 
-    def _flow_logs(self) -> Iterator[Resource]:
+    def flow_logs(self) -> Iterator[Resource]:
         """Yield log group, role and flow log.
 
         https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
