@@ -151,3 +151,15 @@ def test_instance_types_are_checked_against_the_region_and_the_image(world: Worl
 def test_what_is_no_longer_declared_is_found_and_taken_away_with_the_cluster(world: World) -> None:
     world.apply(declared("1.35"), absent=True, allow_destroy=("*",))
     assert actions(world.plan(declared("1.35"), absent=True, allow_destroy=("*",))) == {}
+
+
+def test_a_protected_cluster_goes_once_its_protection_is_lifted(session: Session) -> None:
+    protected = cluster("protected")
+    resources = [
+        *network("protected"),
+        Resource("eks_cluster", "main", {**protected.properties, "deletion_protection": True}),
+    ]
+    world = World(session, KINDS, "contract-protected")
+    world.apply(resources)
+    world.apply([])
+    assert actions(world.plan([])) == {}

@@ -148,9 +148,12 @@ class EksCluster(Kind):
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Start the deletion; who declares protection is refused before (see the area), here it is switched off."""
-        if observed.properties.get("deletion_protection"):
+        protected = bool(observed.properties.get("deletion_protection"))
+        if protected:
             _eks.update(session, "update_cluster_config", name=observed.id, deletionProtection=False)
-        session.call("eks", "delete_cluster", retry_on=_eks.BUSY, attempts=60, missing=_eks.GONE, name=observed.id)
+        # The lifted protection is refused with InvalidRequestException until that update has ended.
+        busy = (*_eks.BUSY, "InvalidRequestException") if protected else _eks.BUSY
+        session.call("eks", "delete_cluster", retry_on=busy, attempts=60, missing=_eks.GONE, name=observed.id)
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait for status ACTIVE (waiter cluster_active) and for the success of every update."""
