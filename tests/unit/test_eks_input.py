@@ -305,6 +305,8 @@ def test_managed_policies_are_those_of_the_partition() -> None:
     for region, partition in (("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")):
         arns = resources_of(region=region)["iam_role.node"].properties["managed_policy_arns"]
         assert f"arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy" in arns
+    trust = resources_of(region="cn-north-1")["iam_role.node"].properties["assume_role_policy_document"]
+    assert trust["Statement"][0]["Principal"] == {"Service": "ec2.amazonaws.com.cn"}
 
 
 def there(**properties: Any) -> Observed:

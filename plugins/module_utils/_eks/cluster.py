@@ -75,6 +75,9 @@ def _role(
     """Return a role for a service; ``managed`` holds names of AWS managed policies, or ARNs."""
     actions = ["sts:AssumeRole", "sts:TagSession"] if service.startswith("pods.") else ["sts:AssumeRole"]
     prefix = f"arn:{cluster.partition}:iam::aws:policy/"
+    if cluster.partition == "aws-cn" and service.startswith("ec2."):
+        # https://docs.amazonaws.cn/en_us/eks/latest/userguide/create-node-role.html
+        service += ".cn"
     return Resource(
         "iam_role",
         name,

@@ -107,7 +107,10 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     elif not module.check_mode:
         problems += plan.missing
     if session is not None:
-        problems += preflight(session, kinds, plan)
+        try:
+            problems += preflight(session, kinds, plan)
+        except EngineError as error:
+            problems += error.problems
     result = _result(plan, kinds)
     if problems:
         _fail(module, problems, **{**result, "changed": False})
