@@ -48,6 +48,20 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 
 @pytest.fixture
+def slowly(session: Session) -> Iterator[None]:
+    """Have what is asked for take half a second, so that nothing is done before the next call comes."""
+
+    def pace(seconds: float) -> None:
+        endpoint = session.client("sts").meta.endpoint_url
+        with urllib.request.urlopen(f"{endpoint}/rehearsal/pace?seconds={seconds}", timeout=30):
+            pass
+
+    pace(0.5)
+    yield
+    pace(PACE)
+
+
+@pytest.fixture
 def start_afresh(session: Session) -> Callable[[], None]:
     """Return what brings the emulated AWS back to nothing."""
 

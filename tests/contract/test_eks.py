@@ -153,6 +153,7 @@ def test_what_is_no_longer_declared_is_found_and_taken_away_with_the_cluster(wor
     assert actions(world.plan(declared("1.35"), absent=True, allow_destroy=("*",))) == {}
 
 
+@pytest.mark.usefixtures("slowly")
 def test_a_protected_cluster_goes_once_its_protection_is_lifted(session: Session) -> None:
     protected = cluster("protected")
     resources = [
