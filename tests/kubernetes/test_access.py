@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client as kubernetes
 from kubernetes.client.exceptions import ApiException
 
-from tests.kubernetes.conftest import Aws, Cluster, eventually, get_token, needs_binaries
+from tests.kubernetes.conftest import REGION, Aws, Cluster, eventually, get_token, needs_binaries
 
 pytestmark = needs_binaries
 
@@ -84,6 +88,30 @@ def test_an_entrys_groups_are_rbacs(aws: Aws, cluster: Cluster, namespace: str) 
     cluster.plane.api.create(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", binding)
     assert eventually(lambda: status(core.create_namespaced_config_map, namespace, CONFIGMAP) == 200, 10)
     assert status(core.create_namespaced_config_map, "default", CONFIGMAP) == 403
+
+
+def test_the_aws_clis_token_opens_the_cluster(aws: Aws, cluster: Cluster, tmp_path: Path) -> None:
+    arn, credentials = aws.person("typist")
+    cluster.admit(arn, "AmazonEKSAdminViewPolicy")
+    environment = {
+        **aws.state.environment(REGION),
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        "HOME": str(tmp_path),
+    }
+    command = [
+        sys.executable,
+        Path(sys.executable).with_name("aws"),
+        "eks",
+        "get-token",
+        "--cluster-name",
+        cluster.name,
+    ]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    api = cluster.api(credentials)
+    api.configuration.api_key = {"authorization": f"Bearer {json.loads(made.stdout)['status']['token']}"}
+    assert status(kubernetes.CoreV1Api(api).list_node) == 200
 
 
 def test_a_token_of_another_cluster_is_refused(aws: Aws, cluster: Cluster) -> None:

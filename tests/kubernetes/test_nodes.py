@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from kubernetes import client as kubernetes
 
 from tests.kubernetes.conftest import REGION, Aws, Cluster, eventually, needs_binaries
@@ -121,6 +122,29 @@ def test_pods_run_and_their_logs_come_through_the_proxy(cluster: Cluster, namesp
     log = cluster.plane.api.get(f"/api/v1/namespaces/{namespace}/pods/{pods[0]['metadata']['name']}/log")
     assert "KWOK runs this pod" in log
     delete_group(cluster, "apps")
+
+
+@pytest.mark.parametrize(("code", "condition"), [(None, "Complete"), ("1", "Failed")])
+def test_a_job_ends_as_its_pods_annotation_says(
+    cluster: Cluster, namespace: str, code: str | None, condition: str
+) -> None:
+    name = f"jobs-{condition.lower()}"
+    cluster.group(name, 1)
+    annotations = {"rehearsal.innovate/exit-code": code} if code else {}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "example.org/app:1"}]}
+    job = {
+        "metadata": {"name": "job"},
+        "spec": {"backoffLimit": 0, "template": {"metadata": {"annotations": annotations}, "spec": pod}},
+    }
+    path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+    cluster.plane.api.create(path, job)
+
+    def conditions() -> set[str]:
+        found = cluster.plane.api.get(f"{path}/job")["status"].get("conditions") or []
+        return {item["type"] for item in found if item["status"] == "True"}
+
+    assert condition in eventually(lambda: conditions() & {"Complete", "Failed"}, 30)
+    delete_group(cluster, name)
 
 
 def test_labels_taints_and_size_are_brought_to_nodes_that_stand(aws: Aws, cluster: Cluster) -> None:
