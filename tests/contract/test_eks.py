@@ -162,5 +162,5 @@ def test_a_protected_cluster_goes_once_its_protection_is_lifted(session: Session
     ]
     world = World(session, KINDS, "contract-protected")
     world.apply(resources)
-    world.apply([])
-    assert actions(world.plan([])) == {}
+    world.apply(resources, absent=True)
+    assert actions(world.plan(resources, absent=True)) == {}
