@@ -68,13 +68,14 @@ options:
   policy_types:
     description:
       - The policy types enabled in the root, such as V(SERVICE_CONTROL_POLICY). All others are disabled, which detaches
-        all their policies.
+        all their policies and therefore needs C(organization_root.main) in O(allow_destroy).
       - Left alone when not given.
     type: list
     elements: str
   trusted_services:
     description:
-      - Service principals with trusted access, such as V(cloudtrail.amazonaws.com). All others lose it.
+      - Service principals with trusted access, such as V(cloudtrail.amazonaws.com). All others lose it,
+        which needs C(organization.main) in O(allow_destroy).
       - V(account.amazonaws.com) is needed to rename accounts.
       - Left alone when not given.
     type: list

@@ -61,12 +61,12 @@ def test_a_kind_keeps_the_contract(case: Case, session: Session, start_afresh: C
     assert actions(world.plan(everything)) == {}, "a second run changes nothing"
 
     for name, value in case.mutable.items():
-        world.apply([*case.needs, case.with_property(name, value)])
+        world.apply([*case.needs, case.with_property(name, value)], allow_destroy=(subject,))
         drifted = world.plan(everything)
         assert actions(drifted, subject) == {subject: "update"}, name
         changed = next(change.changed for change in drifted.changes if change.address == subject)
         assert name in changed
-        world.apply(everything)
+        world.apply(everything, allow_destroy=(subject,))
         assert actions(world.plan(everything)) == {}, f"{name} is brought back"
 
     if kind.taggable:

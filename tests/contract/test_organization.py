@@ -163,3 +163,21 @@ def test_a_member_account_is_told_which_account_manages_it(world: World, session
         EngineError, match=r"is a member of organization o-.*, whose management account is 123456789012"
     ):
         theirs.plan([ORGANIZATION])
+
+
+def test_what_others_use_is_taken_away_only_with_consent(world: World, session: Session) -> None:
+    world.apply(ALL)
+    root = session.call("organizations", "list_roots")["Roots"][0]["Id"]
+    session.call("organizations", "enable_policy_type", RootId=root, PolicyType="BACKUP_POLICY")
+    session.call("organizations", "enable_aws_service_access", ServicePrincipal="backup.amazonaws.com")
+    exact = {
+        "organization": {"service_access_principals": ["cloudtrail.amazonaws.com"]},
+        "organization_root": {"policy_types": ["SERVICE_CONTROL_POLICY"]},
+    }
+    declared = [
+        Resource(item.kind, item.name, {**item.properties, **exact.get(item.kind, {})}, item.depends_on) for item in ALL
+    ]
+    refused = "\n".join(world.plan(declared).problems)
+    assert "it takes trusted access from account.amazonaws.com, backup.amazonaws.com" in refused
+    assert "it disables BACKUP_POLICY, TAG_POLICY" in refused
+    assert world.plan(declared, allow_destroy=("organization*",)).problems == ()

@@ -177,6 +177,13 @@ class Kind(ABC):
         """Return why what is wanted can't be reached from what is observed (a version downgrade, a shrinking disk)."""
         return []
 
+    def loses(self, observed: Observed, properties: Mapping[str, Any]) -> list[str]:
+        """Return what others may lose by an update (a policy type is disabled, and its policies are detached with it).
+
+        Each is a clause such as ``it disables TAG_POLICY``; the update needs the consent of ``allow_destroy``.
+        """
+        return []
+
     def preflight(self, session: Any, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return what the cloud would refuse (a zone or version it doesn't offer); asked only before a change."""
         return []

@@ -167,7 +167,7 @@ def make_plan(
         if kind.lookup and found is None and not options.absent:
             query = ", ".join(f"{name} {properties[name]}" for name in kind.key if name in properties)
             what = kind.name.removesuffix("_lookup").replace("_", " ")
-            missing.append(f"{resource.address}: there is no {what} with {query}: {resource.hint}")
+            missing.append(f"{resource.address}: no {what} with {query}: {resource.hint}")
 
     if options.absent:
         changes = [_removal(change, kinds) for change in changes if change.observed and _is_removable(change, kinds)]
@@ -347,6 +347,11 @@ def _decide(
         return replace(base, action="replace", changed=changed, reason="its creation failed or was cut short")
     refusals = [f"{resource.address}: {problem}" for problem in kind.refuse(found, properties)]
     problems += refusals
+    if changed and not _allowed(resource.address, options.allow_destroy):
+        problems += [
+            f"{resource.address}: {loss}: declare it as well, or list the address in `allow_destroy`"
+            for loss in kind.loses(found, properties)
+        ]
     forced = (
         ()
         if refusals

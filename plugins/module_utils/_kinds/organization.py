@@ -86,6 +86,12 @@ class Organization(Kind):
                 problems.append(f"'{principal}' is not a service principal such as cloudtrail.amazonaws.com")
         return problems
 
+    def loses(self, observed: Observed, properties: Mapping[str, Any]) -> list[str]:
+        """Say which services would lose their access: they may be in use by somebody."""
+        there = set(observed.properties["service_access_principals"])
+        lost = there - set(properties.get("service_access_principals", there)) - _BY_POLICY_TYPE
+        return [f"it takes trusted access from {', '.join(sorted(lost))}"] if lost else []
+
     def preflight(self, session: Session, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
         """Say what a person has to do where there is an organization for consolidated billing only."""
         found = _describe(session)

@@ -71,6 +71,12 @@ class OrganizationRoot(Kind):
             for problem in violations(_organizations.SERVICE, "EnablePolicyType", {"policy_type": policy_type})
         ]
 
+    def loses(self, observed: Observed, properties: Mapping[str, Any]) -> list[str]:
+        """Say which policy types would be disabled: their policies are detached everywhere by that."""
+        there = set(observed.properties["policy_types"])
+        lost = there - set(properties.get("policy_types", there))
+        return [f"it disables {', '.join(sorted(lost))} and detaches what has such policies"] if lost else []
+
     @staticmethod
     def _observed(found: Mapping[str, Any]) -> Observed:
         types = [item["Type"] for item in found["PolicyTypes"] if item["Status"] in ("ENABLED", "PENDING_ENABLE")]

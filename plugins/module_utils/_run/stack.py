@@ -116,6 +116,9 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
         _fail(module, problems, **{**result, "changed": False})
     if module.check_mode or session is None:
         found = _declared(plan)
+        for sentence in plan.missing if session is not None else ():
+            # Fine while it is still to be made; a misspelt name looks the same.
+            module.warn(f"the plan takes for granted what is not there: {sentence}")
         module.exit_json(**result, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
     outcome = apply(plan, kinds, session)
     done = _result(plan, kinds, outcome.done)
