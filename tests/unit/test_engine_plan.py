@@ -248,7 +248,7 @@ def test_a_refusal_is_no_obstacle_to_taking_it_down() -> None:
 def test_a_lookup_that_finds_nothing_is_unknown_and_says_what_to_do() -> None:
     finder = Resource("finder", "f", {"title": "t"}, hint="run playbooks/network.yml first")
     made = plan([finder, Resource("sub", "a", {"net_id": Ref("finder.f"), "cidr": "c"})])
-    assert made.missing == ("finder.f: there is no finder with title t: run playbooks/network.yml first",)
+    assert made.missing == ("finder.f: no finder with title t: run playbooks/network.yml first",)
     assert made.changes[-1].properties["net_id"] == Unknown()
 
 

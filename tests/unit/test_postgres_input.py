@@ -163,7 +163,7 @@ def test_the_plan_is_complete_while_nothing_exists() -> None:
     }
     assert len(plan.missing) == 3
     assert [sentence for sentence in plan.missing if "playbooks/cluster.yml" in sentence] == [
-        "eks_cluster_lookup.dev: there is no eks cluster with cluster_name dev: run playbooks/cluster.yml first"
+        "eks_cluster_lookup.dev: no eks cluster with cluster_name dev: run playbooks/cluster.yml first"
     ]
 
 
