@@ -20,10 +20,11 @@ import shutil
 import sys
 import threading
 import time
-import urllib.error
+import traceback
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ from rehearsal.kubernetes.egress import EgressProxy, Routes
 from rehearsal.kubernetes.nodes import Nodes
 from rehearsal.kubernetes.pki import ClusterAuthority
 from rehearsal.kubernetes.processes import Process
+from rehearsal.kubernetes.settings import Settings, client_kubeconfig, configuration, kwok_configuration
 from rehearsal.kubernetes.toolchain import ToolchainError
 from rehearsal.kubernetes.webhooks import Webhooks
 
-_STAGES = Path(__file__).with_name("stages.yaml")
 #: How long an API server may take from its start to readiness, on a machine that is busy with other things.
 _PATIENCE = 180.0
 _ATTEMPTS = 3
@@ -162,9 +163,9 @@ class Plane:
         self._admitted = threading.Event()
         self._admission: Webhooks | None = None
         self._processes: dict[str, Process] = {}
-        self._commands: dict[str, Callable[[], list[str]]] = {}
         self._guard = threading.Lock()
         self._work = threading.Lock()
+        self._told = ""
 
     @property
     def prefix(self) -> str:
@@ -230,96 +231,37 @@ class Plane:
             )
         }
         self._write_configuration()
-        routes = Routes(lambda: api.items("/api/v1/services"), own={self.planes.webhooks.port})
+        own = {self.planes.webhooks.port}
+        routes = Routes(lambda: api.items("/api/v1/services"), own, kubelet_port=processes.free_ports(1)[0])
         self.egress = EgressProxy(self.socket, routes, self.directory / "egress.log")
-        (kubelet,) = processes.free_ports(1)
-        routes.kubelet_port = kubelet
-        ca = pki.files
         for attempt in itertools.count(1):
             (port,) = processes.free_ports(1)
-            api = Api(port, ca.certificate, admin)
-            self._commands["kube-apiserver"] = lambda port=port: [  # type: ignore[misc]
-                str(paths["kube-apiserver"]),
-                f"--etcd-servers={self.planes.etcd.address}",
-                f"--etcd-prefix={self.prefix}",
-                "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1",
-                "--endpoint-reconciler-type=none",
-                f"--secure-port={port}",
-                f"--service-cluster-ip-range={self.facts.service_cidr}",
-                f"--client-ca-file={ca.certificate}",
-                f"--tls-cert-file={server.certificate}",
-                f"--tls-private-key-file={server.key}",
-                f"--service-account-issuer={self.facts.issuer}",
-                "--api-audiences=https://kubernetes.default.svc",
-                f"--service-account-key-file={accounts.certificate}",
-                f"--service-account-signing-key-file={accounts.key}",
-                f"--requestheader-client-ca-file={ca.certificate}",
-                "--requestheader-allowed-names=front-proxy-client",
-                "--requestheader-username-headers=X-Remote-User",
-                "--requestheader-group-headers=X-Remote-Group",
-                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-                f"--proxy-client-cert-file={front.certificate}",
-                f"--proxy-client-key-file={front.key}",
-                f"--authentication-token-webhook-config-file={self.directory / 'token-webhook.json'}",
-                "--authentication-token-webhook-version=v1",
-                # EKS notices a changed access entry after some seconds, too.
-                "--authentication-token-webhook-cache-ttl=5s",
-                f"--authorization-config={self.directory / 'authorization.json'}",
-                f"--egress-selector-config-file={self.directory / 'egress.json'}",
-                f"--audit-policy-file={self.directory / 'audit-policy.json'}",
-                f"--audit-log-path={self.directory / 'audit.log'}",
-                "--audit-log-maxsize=50",
-                "--audit-log-maxbackup=1",
-                "--enable-admission-plugins=NodeRestriction",
-                "--allow-privileged=true",
-                "--profiling=false",
-                *self._emulated(),
-            ]
+            api = Api(port, pki.files.certificate, admin)
+            self._settings = Settings(
+                self.directory,
+                "",
+                self.planes.etcd.address,
+                self.prefix,
+                self.facts.service_cidr,
+                self.facts.issuer,
+                port,
+                routes.kubelet_port,
+                pki.files,
+                server,
+                accounts,
+                front,
+            )
+            process = self._start("kube-apiserver")
             try:
-                process = self._start("kube-apiserver")
                 _wait(api.ready, process, self.stopping)
                 break
             except BringUpError:
                 # The port may have been taken between the look and the start.
+                processes.stop([process], grace=1)
                 if attempt == _ATTEMPTS:
                     raise
-        files = {name: self._kubeconfig(name, port, ca.certificate, made) for name, made in clients.items()}
-        self._commands["kube-controller-manager"] = lambda: [
-            str(paths["kube-controller-manager"]),
-            f"--kubeconfig={files['kube-controller-manager']}",
-            "--secure-port=0",
-            "--leader-elect=false",
-            "--use-service-account-credentials=true",
-            f"--service-account-private-key-file={accounts.key}",
-            f"--root-ca-file={ca.certificate}",
-            f"--cluster-signing-cert-file={ca.certificate}",
-            f"--cluster-signing-key-file={ca.key}",
-            "--allocate-node-cidrs=false",
-            "--node-monitor-grace-period=60s",
-            "--kube-api-qps=100",
-            "--kube-api-burst=200",
-            *self._emulated(),
-        ]
-        self._commands["kube-scheduler"] = lambda: [
-            str(paths["kube-scheduler"]),
-            f"--kubeconfig={files['kube-scheduler']}",
-            "--secure-port=0",
-            "--leader-elect=false",
-            *self._emulated(),
-        ]
-        self._commands["kwok"] = lambda: [
-            str(paths["kwok"]),
-            f"--kubeconfig={files['kwok']}",
-            f"--config={self.directory / 'kwok.yaml'}",
-            "--manage-all-nodes=true",
-            "--node-lease-duration-seconds=40",
-            "--cidr=100.64.0.0/16",
-            f"--server-address=127.0.0.1:{kubelet}",
-            f"--tls-cert-file={server.certificate}",
-            f"--tls-private-key-file={server.key}",
-        ]
-        for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
+        for name, made in clients.items():
+            self._write(f"{name}.kubeconfig", client_kubeconfig(port, pki.files.certificate, made))
             self._start(name)
         _wait(lambda: _default_account(api), self._processes["kube-controller-manager"], self.stopping)
         self._admit(pki)
@@ -328,107 +270,39 @@ class Plane:
         self.version = self.facts.version
         self.access = Access(f"https://127.0.0.1:{port}", pki.pem)
 
-    def _emulated(self) -> list[str]:
+    def _command(self, name: str) -> list[str]:
         own = binaries.pinned("kube-apiserver").rpartition(".")[0]
         wanted = self.cluster.facts.version
-        return [] if wanted == own else [f"--emulated-version=kube={wanted}"]
+        settings = replace(self._settings, version="" if wanted == own else wanted)
+        flags = {
+            "kube-apiserver": settings.api_server,
+            "kube-controller-manager": settings.controller_manager,
+            "kube-scheduler": settings.scheduler,
+            "kwok": settings.kwok,
+        }
+        return [str(self.planes.programs()[name]), *flags[name]()]
 
     def _start(self, name: str) -> Process:
+        command = self._command(name)
         with self._guard:
             if self.stopping.is_set():
                 raise _Ended
-            process = Process(name, self._commands[name](), self.directory, _environment(self.directory))
+            process = Process(name, command, self.directory, _environment(self.directory))
             self._processes[name] = process
             return process
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         (self.directory / name).write_text(json.dumps(document, indent=1) + "\n")
 
-    def _kubeconfig(self, name: str, port: int, authority: Path, client: Any) -> Path:
-        server = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(authority)}
-        user = {"client-certificate": str(client.certificate), "client-key": str(client.key)}
-        self._write(f"{name}.kubeconfig", _config(server, user))
-        return self.directory / f"{name}.kubeconfig"
-
     def _write_configuration(self) -> None:
         hooks = f"http://127.0.0.1:{self.planes.webhooks.port}/{self.id}"
-        self._write("token-webhook.json", _config({"server": f"{hooks}/token"}, {}))
-        self._write("authorize-webhook.json", _config({"server": f"{hooks}/authorize"}, {}))
-        webhook = {
-            "subjectAccessReviewVersion": "v1",
-            "matchConditionSubjectAccessReviewVersion": "v1",
-            "timeout": "10s",
-            "authorizedTTL": "5s",
-            "unauthorizedTTL": "5s",
-            "cacheAuthorizedRequests": False,
-            "cacheUnauthorizedRequests": False,
-            "failurePolicy": "NoOpinion",
-            "connectionInfo": {
-                "type": "KubeConfigFile",
-                "kubeConfigFile": str(self.directory / "authorize-webhook.json"),
-            },
-            # Only callers that came by an access entry have policies.
-            "matchConditions": [{"expression": "!request.user.startsWith('system:')"}],
-        }
-        self._write(
-            "authorization.json",
-            {
-                "apiVersion": "apiserver.config.k8s.io/v1",
-                "kind": "AuthorizationConfiguration",
-                "authorizers": [
-                    {"type": "Node", "name": "node"},
-                    {"type": "RBAC", "name": "rbac"},
-                    {"type": "Webhook", "name": "eks", "webhook": webhook},
-                ],
-            },
-        )
-        transport = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(self.socket)}}}
-        self._write(
-            "egress.json",
-            {
-                "apiVersion": "apiserver.k8s.io/v1beta1",
-                "kind": "EgressSelectorConfiguration",
-                # `cluster` are Services and nodes, `controlplane` are webhooks by URL and this emulator's own.
-                "egressSelections": [{"name": name, "connection": transport} for name in ("cluster", "controlplane")],
-            },
-        )
-        self._write(
-            "audit-policy.json",
-            {
-                "apiVersion": "audit.k8s.io/v1",
-                "kind": "Policy",
-                "omitStages": ["RequestReceived"],
-                "rules": [
-                    {
-                        "level": "None",
-                        "resources": [
-                            {"group": "", "resources": ["events", "nodes/status", "pods/status"]},
-                            {"group": "coordination.k8s.io"},
-                            {"group": "events.k8s.io"},
-                        ],
-                    },
-                    {"level": "None", "users": ["rehearsal"], "verbs": ["get", "list"]},
-                    {"level": "None", "userGroups": ["system:nodes", "system:masters"], "verbs": ["watch"]},
-                    {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
-                    {"level": "Metadata", "nonResourceURLs": ["/api*"]},
-                    {"level": "None", "userGroups": ["system:serviceaccounts"]},
-                    {"level": "None", "users": ["system:kube-scheduler", "system:kube-controller-manager"]},
-                    {"level": "None", "users": ["system:apiserver"]},
-                    {"level": "Metadata"},
-                ],
-            },
-        )
+        for name, document in configuration(self.directory, hooks, self.socket).items():
+            self._write(name, document)
         log = self.directory / "pod.log"
         # https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
         said = "KWOK runs this pod: there is no container, and no output."
         log.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.%fZ} stdout F {said}\n")
-        logs = {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": "ClusterLogs",
-            "metadata": {"name": "all"},
-            "spec": {"logs": [{"logsFile": str(log)}]},
-        }
-        (self.directory / "kwok.yaml").write_text(f"{_STAGES.read_text()}---\n{json.dumps(logs)}\n")
+        (self.directory / "kwok.yaml").write_text(kwok_configuration(log))
 
     def _admit(self, pki: ClusterAuthority) -> None:
         tls = pki.issue("admission", "eks-admission", addresses=("127.0.0.1",))
@@ -461,10 +335,9 @@ class Plane:
                 return
             except (ApiError, OSError, http.client.HTTPException, BringUpError) as error:
                 self._tell(f"{type(error).__name__}: {error}")
-            except Exception as error:
-                self._tell(f"{type(error).__name__}: {error}")
-                if not self.stopping.is_set():
-                    raise
+            except Exception as error:  # noqa: BLE001 - a fault in one turn must not leave the nodes to themselves
+                if self._tell(f"{type(error).__name__}: {error}"):
+                    traceback.print_exc()
 
     def _hook(self, wanted: bool) -> None:
         """Put Fargate's webhook in or take it out; it is in when the API server asks it."""
@@ -484,10 +357,14 @@ class Plane:
             self.api.request("POST", "/api/v1/namespaces/default/pods", pod, query={"dryRun": "All"})
         self.hooked = True
 
-    def _tell(self, text: str) -> None:
-        if not self.stopping.is_set():
-            with (self.directory / "nodes.log").open("a") as out:
-                out.write(f"{datetime.datetime.now(datetime.UTC):%H:%M:%S} {text}\n")
+    def _tell(self, text: str) -> bool:
+        """Write a line into the log unless it is the last one again; whether it was written."""
+        if self.stopping.is_set() or text == self._told:
+            return False
+        self._told = text
+        with (self.directory / "nodes.log").open("a") as out:
+            out.write(f"{datetime.datetime.now(datetime.UTC):%H:%M:%S} {text}\n")
+        return True
 
     def _keep(self) -> None:
         """Start again what has ended by itself, as EKS would."""
@@ -726,17 +603,6 @@ class ControlPlanes:
         self._answers.clear()
         self.etcd.down()
         processes.remove_all(self.world.state_dir)
-
-
-def _config(cluster: dict[str, str], user: dict[str, str]) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "it", "cluster": cluster}],
-        "users": [{"name": "it", "user": user}],
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "current-context": "it",
-    }
 
 
 def _first_address(cidr: str) -> str:
