@@ -129,3 +129,60 @@ def test_roles_and_playbooks_know_nothing_of_the_rehearsal(root: Path) -> None:
             if path.is_file() and path.suffix in (".py", ".yml", ".j2", ".json"):
                 text = path.read_text().lower()
                 assert not [word for word in words if word in text], path
+
+
+def test_a_teardown_without_consent_touches_nothing(play: Play, again: Run) -> None:
+    run = play("playbooks/teardown.yml", inventories=("stage",))
+    assert run.status != 0
+    assert any("The network of stage can't go while its database stays" in message for message in run.messages())
+    assert play(SITE, inventories=("stage",)).changes() == {}
+
+
+def test_a_teardown_leaves_a_final_snapshot_and_the_key_to_read_it(
+    play: Play, emulator: EmulatorState, again: Run
+) -> None:
+    consent = '{"rds_allow_destroy": ["db_instance.main"], "eks_deletion_protection": false}'
+    run = play("playbooks/teardown.yml", "-e", consent, inventories=("stage",))
+    assert run.status == 0, run.text[-4000:]
+    stage = next(account for account in estate.survey(emulator) if account.name == "stage")
+    assert (stage.vpcs, stage.clusters, stage.databases) == ([], [], [])
+    snapshots = stage.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == ["stage"]
+    assert stage.client("kms").describe_key(KeyId=snapshots[0]["KmsKeyId"])["KeyMetadata"]["KeyState"] == "Enabled"
+    left = play("playbooks/teardown.yml", "-e", consent, inventories=("stage",))
+    assert set(left.changes().values()) == {"keep"}
+    assert set(left.changed.values()) == {0}
+
+
+CONSENT = (
+    '{"rds_allow_destroy": ["db_instance.main"], "eks_allow_destroy": ["kms_key.*"], "eks_deletion_protection": false}'
+)
+
+
+def test_the_teardown_waits_for_consent(play: Play, again: Run) -> None:
+    run = play("playbooks/teardown.yml", inventories=("dev",))
+    assert run.status != 0
+    assert run.changes() == {}
+    assert "The network of dev can't go while its database stays" in run.messages()[0]
+
+
+def test_the_site_is_not_taken_down_in_the_order_in_which_it_is_built(play: Play, again: Run) -> None:
+    run = play(SITE, "-e", "platform_state=absent")
+    assert run.status != 0
+    assert run.changes() == {}
+    assert "playbooks/teardown.yml takes down" in run.messages()[0]
+
+
+def test_the_teardown_does_what_its_plan_says_and_leaves_no_environment(
+    play: Play, accounts: dict[str, estate.Account], again: Run
+) -> None:
+    planned = play("playbooks/teardown.yml", "--check", "-e", CONSENT)
+    done = play("playbooks/teardown.yml", "-e", CONSENT)
+    assert done.status == 0, done.text[-4000:]
+    assert done.changes() == planned.changes()
+    for name in RANGES:
+        left = estate.Account(name, accounts[name].id, accounts[name].emulator)
+        assert (left.vpcs, left.clusters, left.databases) == ([], [], [])
+        (snapshot,) = left.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+        assert snapshot["DBInstanceIdentifier"] == name
+    assert play("playbooks/teardown.yml", "-e", CONSENT).changes() == {}
