@@ -95,3 +95,11 @@ def test_audiences_of_a_provider_come_and_go(fresh: Aws) -> None:
     iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="b")
     iam.remove_client_id_from_open_id_connect_provider(**provider, ClientID="a")
     assert iam.get_open_id_connect_provider(**provider)["ClientIDList"] == ["b"]
+
+
+def test_log_groups_are_described_by_name_or_arn(fresh: Aws) -> None:
+    for name in ("/one", "/one/more", "/two"):
+        fresh("logs").create_log_group(logGroupName=name)
+    arn = f"arn:aws:logs:eu-central-1:{fresh.state.management_account_id}:log-group:/two"
+    found = fresh("logs").describe_log_groups(logGroupIdentifiers=["/one", arn, "/three"])["logGroups"]
+    assert [group["logGroupName"] for group in found] == ["/one", "/two"]

@@ -55,8 +55,11 @@ def create_log_group(call: Call) -> dict[str, Any]:
 
 @operation("logs", "DescribeLogGroups")
 def describe_log_groups(call: Call) -> dict[str, Any]:
-    """The log groups with their classes."""
+    """The log groups with their classes; only those asked for by name or ARN, where any are."""
     answer = call.forward()
+    asked = {identifier.partition(":log-group:")[2] or identifier for identifier in call.get("logGroupIdentifiers", [])}
+    if asked:
+        answer["logGroups"] = [group for group in answer["logGroups"] if group["logGroupName"] in asked]
     there = logs_backends[call.account][call.region].groups
     for group in answer.get("logGroups", []):
         group["logGroupClass"] = getattr(there[group["logGroupName"]], "log_group_class", "STANDARD")
