@@ -129,20 +129,21 @@ def resources_of(emulator: EmulatorState, name: str) -> int:
     tables = client.describe_route_tables(Filters=owned)["RouteTables"]
     endpoints = client.describe_vpc_endpoints(Filters=owned)["VpcEndpoints"]
     routes = sum("DestinationCidrBlock" in r and r.get("GatewayId") != "local" for t in tables for r in t["Routes"])
-    return (
-        len(client.describe_vpcs(Filters=owned)["Vpcs"])
-        + len(client.describe_subnets(Filters=owned)["Subnets"])
-        + len(client.describe_internet_gateways(Filters=owned)["InternetGateways"])
-        + len(client.describe_addresses(Filters=owned)["Addresses"])
-        + len(client.describe_nat_gateways(Filter=owned)["NatGateways"])
-        + len(client.describe_security_groups(Filters=owned)["SecurityGroups"])
-        + len(client.describe_network_acls(Filters=owned)["NetworkAcls"])
-        + len(tables)
-        + routes
-        + sum(len(table["Associations"]) for table in tables)
-        + len(endpoints)
-        + sum(len(endpoint["RouteTableIds"]) for endpoint in endpoints)
+    counts = (
+        len(client.describe_vpcs(Filters=owned)["Vpcs"]),
+        len(client.describe_subnets(Filters=owned)["Subnets"]),
+        len(client.describe_internet_gateways(Filters=owned)["InternetGateways"]),
+        len(client.describe_addresses(Filters=owned)["Addresses"]),
+        len(client.describe_nat_gateways(Filter=owned)["NatGateways"]),
+        len(client.describe_security_groups(Filters=owned)["SecurityGroups"]),
+        len(client.describe_network_acls(Filters=owned)["NetworkAcls"]),
+        len(tables),
+        routes,
+        sum(len(table["Associations"]) for table in tables),
+        len(endpoints),
+        sum(len(endpoint["RouteTableIds"]) for endpoint in endpoints),
     )
+    return sum(int(count) for count in counts)
 
 
 def site(emulator: EmulatorState, figures: Figures) -> None:

@@ -154,35 +154,8 @@ def test_a_teardown_leaves_a_final_snapshot_and_the_key_to_read_it(
     assert set(left.changed.values()) == {0}
 
 
-CONSENT = (
-    '{"rds_allow_destroy": ["db_instance.main"], "eks_allow_destroy": ["kms_key.*"], "eks_deletion_protection": false}'
-)
-
-
-def test_the_teardown_waits_for_consent(play: Play, again: Run) -> None:
-    run = play("playbooks/teardown.yml", inventories=("dev",))
-    assert run.status != 0
-    assert run.changes() == {}
-    assert "The network of dev can't go while its database stays" in run.messages()[0]
-
-
 def test_the_site_is_not_taken_down_in_the_order_in_which_it_is_built(play: Play, again: Run) -> None:
     run = play(SITE, "-e", "platform_state=absent")
     assert run.status != 0
     assert run.changes() == {}
     assert "playbooks/teardown.yml takes down" in run.messages()[0]
-
-
-def test_the_teardown_does_what_its_plan_says_and_leaves_no_environment(
-    play: Play, accounts: dict[str, estate.Account], again: Run
-) -> None:
-    planned = play("playbooks/teardown.yml", "--check", "-e", CONSENT)
-    done = play("playbooks/teardown.yml", "-e", CONSENT)
-    assert done.status == 0, done.text[-4000:]
-    assert done.changes() == planned.changes()
-    for name in RANGES:
-        left = estate.Account(name, accounts[name].id, accounts[name].emulator)
-        assert (left.vpcs, left.clusters, left.databases) == ([], [], [])
-        (snapshot,) = left.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
-        assert snapshot["DBInstanceIdentifier"] == name
-    assert play("playbooks/teardown.yml", "-e", CONSENT).changes() == {}
