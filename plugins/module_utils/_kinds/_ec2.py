@@ -62,7 +62,7 @@ def delete(session: Session, operation: str, /, *, missing: str, inside: str, **
     except EngineError as error:
         if not any(code in str(error) for code in IN_USE):
             raise
-        (identifier,) = params.values()
+        identifier = next(iter(params.values()))
         holders = _holders(session, [{"Name": inside, "Values": [identifier]}], inside == "vpc-id")
         shown = f"; still there: {', '.join(holders)}: delete these, then run this again" if holders else ""
         raise EngineError([f"{problem}{shown}" for problem in error.problems]) from error
