@@ -21,14 +21,15 @@ options:
     default: present
   tags:
     description:
-      - Tags for every resource of the stack. Tags that somebody else added are left alone.
+      - Tags for every resource of the stack. Tags that somebody else added are left alone, and so are tags that were in
+        this list once and aren't any more.
       - C(innovate:stack) and C(innovate:address) are added to mark the owner.
     type: dict
     default: {}
   adopt:
     description:
       - Addresses, or patterns of addresses such as V(iam_role.*), that may be taken over when they exist already
-        without belonging to a stack.
+        without belonging to a stack. Without effect with O(state=absent).
     type: list
     elements: str
     default: []
