@@ -1,0 +1,446 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a set of objects makes of good and bad parameters, and of what it finds."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import ADDRESS_TAG, STACK_TAG, Observed
+from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan
+from ansible_collections.innovate.platform.plugins.module_utils._engine.render import documents as shown
+from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Resource
+from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._object_set import ObjectSet
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity, needs, unready, uses
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.eks_cluster_lookup import EksClusterLookup
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.kubernetes_api_lookup import KubernetesApiLookup
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest, _at
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest_set import ManifestSet
+from ansible_collections.innovate.platform.plugins.module_utils._manifests.declaration import (
+    Declaration,
+    declared_set,
+    set_resources,
+)
+from ansible_collections.innovate.platform.plugins.module_utils._manifests.documents import (
+    read,
+    redacted,
+    secret_values,
+)
+
+PASSWORD = "correct-horse-battery"
+SET = "manifest_set.main"
+
+
+def thing(kind: str = "ConfigMap", name: Any = "one", api_version: str = "v1", **more: Any) -> dict[str, Any]:
+    namespace = more.pop("namespace", "team")
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {}), **more.pop("metadata", {})}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **more}
+
+
+def space(name: str = "team") -> dict[str, Any]:
+    return thing("Namespace", name, namespace="")
+
+
+def definition(**changes: Any) -> dict[str, Any]:
+    spec = {
+        "group": "example.org",
+        "scope": "Namespaced",
+        "names": {"kind": "Widget", "plural": "widgets"},
+        "versions": [{"name": "v1", "served": True, "storage": True}],
+    }
+    name = changes.pop("name", "widgets.example.org")
+    return thing("CustomResourceDefinition", name, "apiextensions.k8s.io/v1", namespace="", spec={**spec, **changes})
+
+
+def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in names}
+
+
+def wrong(definitions: Any, src: Sequence[str] = (), **options: Any) -> list[str]:
+    declaration = Declaration(**{"cluster": "dev", "name": "set", **options})
+    return declared_set(declaration, *read(definitions, src))[1]
+
+
+def declared(*items: dict[str, Any], **options: Any) -> tuple[list[Resource], dict[str, Any]]:
+    declaration = Declaration(**{"cluster": "dev", "name": "set", **options})
+    found, problems = declared_set(declaration, *read(list(items), ()))
+    assert problems == []
+    objects = ObjectSet(
+        Cluster("dev"),
+        declaration.stack,
+        declared=frozenset(map(identity, found)),
+        absent=declaration.absent,
+    )
+    kinds = (EksClusterLookup(), KubernetesApiLookup(objects.cluster), ManifestSet(objects), Manifest(objects))
+    return set_resources(declaration, found, objects), {kind.name: kind for kind in kinds}
+
+
+BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "nothing": ([], {}, "definitions and src hold no document"),
+    "empty text": ("---\n---\n", {}, "definitions and src hold no document"),
+    "no kind": (without(thing(), "kind"), {}, "definitions, document 1 (one) has no kind"),
+    "no apiVersion": (without(thing(), "apiVersion"), {}, "(ConfigMap one) has no apiVersion"),
+    "apiVersion is no version": (thing(api_version="apps"), {}, "has apiVersion 'apps': write it as v1 or apps/v1"),
+    "kind is no kind": (thing("config map"), {}, "has kind 'config map': a kind is one word"),
+    "no metadata": (without(thing(), "metadata"), {}, "(ConfigMap) has no metadata"),
+    "no name": (thing(name=""), {}, "(ConfigMap) has no metadata.name"),
+    "a generated name": (thing(name="", metadata={"generateName": "x-"}), {}, "has generateName"),
+    "a name in capitals": (thing(name="One"), {}, "has metadata.name 'One': use up to 253 lower-case letters"),
+    "a name with an underscore": (thing(name="one_two"), {}, "has metadata.name 'one_two'"),
+    "a name that is a number": (thing(name=7), {}, "has metadata.name 7, which is not a text: put it in quotes"),
+    "too long a namespace": (space("n" * 64), {}, "use up to 63 lower-case letters, digits and hyphens"),
+    "a service with a digit first": (thing("Service", "1st"), {}, "a letter first (RFC 1035)"),
+    "a role with a slash": (
+        thing("Role", "a/b", "rbac.authorization.k8s.io/v1"),
+        {},
+        "has metadata.name 'a/b': it may hold no / and no %",
+    ),
+    "no namespace": (thing(namespace=""), {}, "has no metadata.namespace: give it one, or the module's `namespace`"),
+    "a namespace where there is none": (
+        thing("ClusterRole", "x", "rbac.authorization.k8s.io/v1"),
+        {},
+        "has metadata.namespace 'team', but a ClusterRole is in no namespace: leave it out",
+    ),
+    "a namespace for a kind of the set that has none": (
+        [definition(scope="Cluster"), thing("Widget", "w", "example.org/v1")],
+        {},
+        "but a Widget is in no namespace",
+    ),
+    "no namespace for a kind of the set": (
+        [definition(), thing("Widget", "w", "example.org/v1", namespace="")],
+        {},
+        "(Widget w) has no metadata.namespace",
+    ),
+    "twice the same": ([thing(), thing()], {}, "ConfigMap/team/one is declared 2 times (definitions, document 1 and"),
+    "not an object": (["- 1\n- 2\n"], {}, "definitions, document 1 is a list, not an object"),
+    "a number": ([7], {}, "definitions, document 1 is a number, not an object"),
+    "no yaml": ("kind: [unclosed\n", {}, "definitions, line 2, column 1: this is no YAML"),
+    "no yaml in an item": ([thing(), "a: b: c"], {}, "definitions, item 2, line 1, column 5: this is no YAML"),
+    "a key twice": ("kind: A\nkind: B\n", {}, "line 2, column 1: this is no YAML: the key 'kind' is there twice"),
+    "a label that is true": (
+        thing(metadata={"labels": {"on": True}}),
+        {},
+        "has on: true in metadata.labels, which is not a text: put it in quotes",
+    ),
+    "a label with a space": (thing(metadata={"labels": {"a": "b c"}}), {}, "has a: 'b c' in metadata.labels"),
+    "a key of an annotation": (thing(metadata={"annotations": {"a b": "c"}}), {}, "has 'a b' in metadata.annotations"),
+    "somebody's set": (
+        thing(metadata={"labels": {"applyset.kubernetes.io/part-of": "x"}}),
+        {},
+        "has the label applyset.kubernetes.io/part-of, which this module sets",
+    ),
+    "copied from a cluster": (
+        thing(metadata={"resourceVersion": "12"}),
+        {},
+        "has metadata.resourceVersion, which only the API server sets",
+    ),
+    "a secret that is no base64": (
+        thing("Secret", "s", data={"password": PASSWORD + "!"}),
+        {},
+        "has data.password, which is not base64: put plain text under stringData",
+    ),
+    "a definition with another name": (
+        definition(name="widget.example.org"),
+        {},
+        "a definition's name is its plural and its group, widgets.example.org",
+    ),
+    "a definition that serves nothing": (
+        definition(versions=[{"name": "v1", "served": False}]),
+        {},
+        "has no version under spec.versions that is served",
+    ),
+    "the parent in its own set": (space("kube-system"), {}, "parent_namespace: 'kube-system' is declared in the set"),
+    "a cluster's name": (thing(), {"cluster": "dev/1"}, "cluster: 'dev/1' is not a cluster's name"),
+    "a set's name": (thing(), {"name": "Set"}, "name: 'Set': use up to 63 lower-case letters"),
+    "a default namespace": (thing(), {"namespace": "Team"}, "has namespace 'Team': use up to 63 lower-case letters"),
+    "a manager's name": (thing(), {"field_manager": "x" * 129}, "field_manager: use up to 128 printable characters"),
+    "no time": (thing(), {"wait_timeout": 0}, "wait_timeout: 0 is not a number of seconds from 1 on"),
+    "a status": (thing(), {"conditions": [{"status": "yes"}]}, "wait_conditions: 'yes' is no status of a condition"),
+}
+
+
+@pytest.mark.parametrize("case", BAD, ids=str)
+def test_a_mistake_is_one_sentence(case: str) -> None:
+    definitions, options, sentence = BAD[case]
+    problems = wrong(definitions, **options)
+    assert len(problems) == 1, problems
+    assert sentence in problems[0]
+
+
+def test_all_mistakes_are_told_together() -> None:
+    problems = wrong([without(thing(), "kind"), thing(name="One"), "a: b: c"], name="Set")
+    assert len(problems) == 4
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("kind: [")
+    problems = wrong(None, [str(tmp_path / "none.yaml"), str(tmp_path / "bad.yaml")])
+    assert "none.yaml can't be read: No such file or directory" in problems[0]
+    assert "bad.yaml, line 2" in problems[1]
+
+
+def test_a_mistake_in_a_secret_tells_nothing_of_it() -> None:
+    problems = wrong([thing("Secret", "s", data={"password": PASSWORD + "!"}, stringData={"n": 7})])
+    assert len(problems) == 2
+    assert not any(PASSWORD in problem for problem in problems)
+
+
+def test_documents_come_from_texts_lists_and_files(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    path.write_text("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: b}}\n")
+    text = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {day: 2026-01-01}}\n---\n"
+    found, problems = read([text, space("c")], [str(path)])
+    assert problems == []
+    assert [identity(item.document) for item in found] == ["Namespace/a", "Namespace/c", "Namespace/b"]
+    assert found[0].document["metadata"]["annotations"] == {"day": "2026-01-01"}
+    assert read(text, [])[0][0].where == "definitions, document 1"
+
+
+def test_the_default_namespace_is_for_kinds_that_are_known_to_be_in_one() -> None:
+    items = [
+        thing(namespace=""),
+        thing("Widget", "w", "example.org/v1", namespace=""),
+        definition(),
+        thing("NodePool", "default", "karpenter.sh/v1", namespace=""),
+    ]
+    resources, _kinds = declared(*items, namespace="team")
+    names = {resource.name for resource in resources if resource.kind == "manifest"}
+    assert names == {
+        "ConfigMap/team/one",
+        "Widget.example.org/team/w",
+        "CustomResourceDefinition.apiextensions.k8s.io/widgets.example.org",
+        "NodePool.karpenter.sh/default",
+    }
+
+
+# Order
+
+
+def hook(name: str = "hook") -> dict[str, Any]:
+    return thing("ValidatingWebhookConfiguration", name, "admissionregistration.k8s.io/v1", namespace="")
+
+
+def deployment(**pod: Any) -> dict[str, Any]:
+    spec = {"containers": [{"name": "web", "image": "web:1"}], **pod}
+    return thing("Deployment", "web", "apps/v1", spec={"template": {"spec": spec}})
+
+
+def test_each_comes_after_what_it_needs() -> None:
+    pod = {
+        "serviceAccountName": "web",
+        "volumes": [{"name": "v", "secret": {"secretName": "keys"}}],
+        "containers": [{"name": "web", "envFrom": [{"configMapRef": {"name": "one"}}]}],
+    }
+    binding = thing(
+        "RoleBinding", "web", "rbac.authorization.k8s.io/v1", roleRef={"kind": "Role", "name": "web"}, subjects=[]
+    )
+    documents = [
+        hook(),
+        deployment(**pod),
+        thing("Widget", "w", "example.org/v1"),
+        binding,
+        thing("Role", "web", "rbac.authorization.k8s.io/v1"),
+        thing("ServiceAccount", "web"),
+        thing("Secret", "keys"),
+        thing(),
+        thing("ConfigMap", "other", namespace="other"),
+        definition(),
+        space(),
+    ]
+    found = needs(documents)
+    web = "Deployment.apps/team/web"
+    role = "rbac.authorization.k8s.io/team/web"
+    assert found["ConfigMap/team/one"] == {"Namespace/team"}
+    assert found["ConfigMap/other/other"] == set()
+    assert found["Widget.example.org/team/w"] == {
+        "Namespace/team",
+        "CustomResourceDefinition.apiextensions.k8s.io/widgets.example.org",
+    }
+    assert found[f"RoleBinding.{role}"] == {"Namespace/team", f"Role.{role}"}
+    assert found[web] == {
+        "Namespace/team",
+        "ServiceAccount/team/web",
+        "Secret/team/keys",
+        "ConfigMap/team/one",
+        f"RoleBinding.{role}",
+    }
+    assert found[identity(hook())] == {identity(item) for item in documents} - {identity(hook())}
+
+
+def test_what_a_pod_uses_is_seen_wherever_it_is_named() -> None:
+    sources = [{"secret": {"name": "a"}}, {"configMap": {"name": "b"}}]
+    env = [{"name": "E", "valueFrom": {"secretKeyRef": {"name": "c", "key": "k"}}}]
+    pod = {
+        "volumes": [
+            {"name": "p", "projected": {"sources": sources}},
+            {"name": "d", "persistentVolumeClaim": {"claimName": "d"}},
+        ],
+        "initContainers": [{"name": "i", "env": env}],
+        "containers": [],
+        "priorityClassName": "high",
+    }
+    assert uses(deployment(**pod)) == {
+        "Namespace/team",
+        "ServiceAccount/team/default",
+        "Secret/team/a",
+        "ConfigMap/team/b",
+        "Secret/team/c",
+        "PersistentVolumeClaim/team/d",
+        "PriorityClass.scheduling.k8s.io/high",
+    }
+
+
+# Plans
+
+
+def plan(resources: list[Resource], kinds: dict[str, Any], *live: Observed, **options: Any) -> Plan:
+    assert validate(resources, kinds) == []
+    return make_plan(resources, kinds, {"manifest": live}, Options("manifests-dev-set", **options))
+
+
+def there(name: str, result: Any = None, *, ours: bool = True, **more: Any) -> Observed:
+    tags = {STACK_TAG: "manifests-dev-set", ADDRESS_TAG: f"manifest.{name}"} if ours else {}
+    extra = {"immutable_fields": more.pop("immutable")} if "immutable" in more else {}
+    return Observed(
+        id=name,
+        properties={"object": name, "result": result, "uses": more.pop("uses", []), **extra},
+        attributes={"uid": "u", "api_version": "v1", "refusals": more.pop("refusals", ())},
+        tags=tags,
+        **more,
+    )
+
+
+def actions(made: Plan) -> dict[str, str]:
+    return {change.address: change.action for change in made.changes if change.action not in ("none", "read")}
+
+
+def test_without_a_cluster_the_plan_is_complete_and_says_what_is_missing() -> None:
+    resources, kinds = declared(space(), thing(), definition(), thing("Widget", "w", "example.org/v1"))
+    made = plan(resources, kinds)
+    addresses = [resource.address for resource in resources if resource.kind.startswith("manifest")]
+    assert actions(made) == dict.fromkeys(addresses, "create")
+    assert "no eks cluster with cluster_name dev: run playbooks/cluster.yml first" in made.missing[0]
+
+
+def test_a_kind_that_nobody_defines_is_missing() -> None:
+    resources, kinds = declared(thing("NodePool", "default", "karpenter.sh/v1", namespace=""))
+    made = plan(resources, kinds)
+    assert "no kubernetes api with api karpenter.sh/v1 NodePool: install what defines it" in made.missing[1]
+
+
+def test_what_the_dry_run_foresees_is_compared_and_shown() -> None:
+    resources, kinds = declared(thing())
+    same = plan(resources, kinds, there("ConfigMap/team/one", {"a": 1}, foreseen={"result": {"a": 1}}))
+    assert "manifest.ConfigMap/team/one" not in actions(same)
+    other = plan(resources, kinds, there("ConfigMap/team/one", {"a": 1}, foreseen={"result": {"a": 2}}))
+    assert actions(other)["manifest.ConfigMap/team/one"] == "update"
+    change = next(change for change in other.changes if change.kind == "manifest")
+    assert shown([change], kinds) == (
+        {"manifest.ConfigMap/team/one": {"result": {"a": 1}}},
+        {"manifest.ConfigMap/team/one": {"result": {"a": 2}}},
+    )
+
+
+def test_an_immutable_field_forces_a_replacement_that_has_to_be_allowed() -> None:
+    resources, kinds = declared(deployment())
+    name = "Deployment.apps/team/web"
+    live = there(name, {}, immutable={"spec.selector": "a"}, foreseen={"immutable_fields": {"spec.selector": "b"}})
+    refused = plan(resources, kinds, live)
+    assert "immutable_fields can't be changed in place" in refused.problems[0]
+    allowed = plan(resources, kinds, live, allow_replace=(f"manifest.{name}",))
+    assert (allowed.problems, actions(allowed)[f"manifest.{name}"]) == ((), "replace")
+
+
+def test_what_the_api_server_refuses_is_a_problem_of_the_plan() -> None:
+    resources, kinds = declared(thing())
+    made = plan(resources, kinds, there("ConfigMap/team/one", {}, refusals=("refused by admission",)))
+    assert made.problems == ("manifest.ConfigMap/team/one: refused by admission",)
+
+
+def test_what_is_not_ours_is_adopted_only_when_asked() -> None:
+    resources, kinds = declared(thing())
+    live = there("ConfigMap/team/one", {"a": 1}, ours=False, foreseen={"result": {"a": 2}})
+    assert "exists already but does not belong to stack" in plan(resources, kinds, live).problems[0]
+    made = plan(resources, kinds, live, adopt=("manifest.*",))
+    assert actions(made)["manifest.ConfigMap/team/one"] == "adopt"
+    assert plan(resources, kinds, live, absent=True).changes == ()
+
+
+def test_what_is_no_longer_declared_goes_but_for_data() -> None:
+    resources, kinds = declared(thing())
+    claim = there("PersistentVolumeClaim/team/data", {}, holds_data=True, uses=["Namespace/team"])
+    gone = there("ConfigMap/team/old", {}, uses=["Namespace/team"])
+    made = plan(resources, kinds, claim, gone, there("Namespace/team", {}, holds_data=True))
+    assert actions(made) == {
+        SET: "create",
+        "manifest.ConfigMap/team/one": "create",
+        "manifest.PersistentVolumeClaim/team/data": "keep",
+        "manifest.ConfigMap/team/old": "delete",
+        "manifest.Namespace/team": "keep",
+    }
+    allowed = plan(resources, kinds, claim, allow_destroy=("manifest.PersistentVolumeClaim/*",))
+    assert actions(allowed)["manifest.PersistentVolumeClaim/team/data"] == "delete"
+
+
+# Secrets
+
+
+def test_what_is_in_a_secret_is_never_shown() -> None:
+    coded = base64.b64encode(PASSWORD.encode()).decode()
+    secret = thing("Secret", "s", stringData={"password": PASSWORD}, data={"coded": coded})
+    resources, kinds = declared(secret)
+    made = plan(resources, kinds)
+    assert PASSWORD not in str(shown(made.changing, kinds))
+    assert coded not in str(shown(made.changing, kinds))
+    assert PASSWORD not in repr(resources)
+    found, _problems = read([secret], [])
+    assert PASSWORD not in str(redacted([secret], found))
+    assert {PASSWORD, coded} <= secret_values(found)
+    assert redacted([thing()], read([thing()], [])[0]) == [thing()]
+
+
+# Readiness
+
+
+def rollout(kind: str = "Deployment", **status: Any) -> dict[str, Any]:
+    conditions = [{"type": "Available", "status": "True"}]
+    document = thing(kind, "web", "apps/v1", spec={"replicas": 2}, metadata={"generation": 2})
+    return {**document, "status": {"observedGeneration": 2, "conditions": conditions, **status}}
+
+
+@pytest.mark.parametrize(
+    ("document", "lack"),
+    [
+        (rollout(observedGeneration=1), "its controller has not seen the change yet"),
+        (rollout(updatedReplicas=1), "1 of 2 pods are of the new revision"),
+        (rollout(updatedReplicas=2, replicas=3), "1 pods of the old revision are still there"),
+        (rollout(updatedReplicas=2, replicas=2, availableReplicas=1), "1 of 2 pods are available"),
+        (rollout(updatedReplicas=2, replicas=2, availableReplicas=2), ""),
+        (rollout("StatefulSet", updatedReplicas=2, replicas=2, availableReplicas=2), ""),
+        (rollout("DaemonSet", desiredNumberScheduled=1), "0 of 1 pods are of the new revision"),
+        ({**space(), "status": {"phase": "Terminating"}}, "its phase is Terminating"),
+        (thing("Job", "j", "batch/v1"), "Complete is not known, not True"),
+        (thing(), ""),
+    ],
+)
+def test_what_an_object_lacks_is_told(document: dict[str, Any], lack: str) -> None:
+    assert unready(document) == lack
+
+
+def test_conditions_may_be_asked_for() -> None:
+    pool = {**thing("NodePool", "p"), "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "No"}]}}
+    assert unready(pool) == ""
+    assert unready(pool, [("Ready", "True")]) == "Ready is False, not True (No)"
+
+
+def test_fields_are_found_by_the_paths_that_conflicts_name() -> None:
+    document = {"spec": {"containers": [{"name": "a"}, {"name": "web", "image": "web:1"}]}}
+    assert _at(document, 'spec.containers[name="web"].image') == "web:1"
+    assert _at(document, "spec.nothing.image") is None
