@@ -96,6 +96,25 @@ def test_the_action_group_has_every_module() -> None:
     assert sorted(load("meta/runtime.yml")["action_groups"]["platform"]) == MODULES
 
 
+# The contract runs on the emulated AWS; what needs an API server goes through the same where there is one.
+KINDS_IN_CLUSTERS = {
+    "kubernetes_api_lookup": "tests/kubernetes/test_manifests.py",
+    "manifest": "tests/kubernetes/test_manifests.py",
+    "manifest_set": "tests/kubernetes/test_manifests.py",
+}
+
+
+def test_every_kind_is_registered_or_has_a_contract_of_its_own() -> None:
+    written = {path.stem for path in files("plugins/module_utils/_kinds/[a-z]*.py")} - {"registry"}
+    assert written == {*docs.registered_kinds(), *KINDS_IN_CLUSTERS}
+
+
+@pytest.mark.parametrize(("kind", "path"), KINDS_IN_CLUSTERS.items())
+def test_a_kind_in_clusters_is_in_their_contract(kind: str, path: str) -> None:
+    name = "".join(word.capitalize() for word in kind.split("_"))
+    assert f"_kinds.{kind} import {name}" in (ROOT / path).read_text()
+
+
 @pytest.mark.parametrize("kind", sorted(docs.registered_kinds()))
 def test_a_kind_is_in_the_contract(kind: str) -> None:
     contract = "\n".join(path.read_text() for path in files("tests/contract/**/*.py"))

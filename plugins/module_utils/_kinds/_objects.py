@@ -289,7 +289,10 @@ _FAILED: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def failure(document: Mapping[str, Any]) -> str:
-    """Return why an object will never be ready; empty if it may still be."""
+    """Return why an object, as its controller last saw it, will never be ready; empty if it may still be."""
+    generation = (document.get("metadata") or {}).get("generation", 0)
+    if (document.get("status") or {}).get("observedGeneration", generation) < generation:
+        return ""
     for name, status in _FAILED.get(group_kind(document), ()):
         found = condition(document, name)
         if found.get("status") == status:
@@ -303,6 +306,8 @@ def unready(document: Mapping[str, Any], conditions: Iterable[tuple[str, str]] =
     :param conditions: types and statuses to be had beside those that its kind is always waited for by.
     """
     name = group_kind(document)
+    if name == "Job.batch" and (document.get("spec") or {}).get("suspend"):
+        return ""
     counted = _rollout(document)
     if counted:
         return counted

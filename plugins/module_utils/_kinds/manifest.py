@@ -341,8 +341,7 @@ class Manifest(Kind):
         if not why and group_kind(item) == CRD:
             why = self._undiscovered(item)
         if why:
-            if (item.get("status") or {}).get("observedGeneration", 0) >= item["metadata"].get("generation", 0):
-                require(item)
+            require(item)
             self._objects.overdue(observed.id, "ready", why)
             return None
         return self._bare(item)

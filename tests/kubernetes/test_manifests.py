@@ -1,0 +1,569 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The contract of the kinds of a cluster's objects, and the module over them: with a real API server.
+
+Those of tests/contract/test_contract.py run on AWS alone; ``manifest``, ``manifest_set`` and ``kubernetes_api_lookup``
+go through the same here.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from ansible_collections.innovate.platform.plugins.module_utils._engine.apply import Outcome, apply
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.innovate.platform.plugins.module_utils._engine.observe import observe, preflight
+from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan, scope_of
+from ansible_collections.innovate.platform.plugins.module_utils._engine.render import documents as shown
+from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
+from ansible_collections.innovate.platform.plugins.module_utils._kinds import _cluster
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster as Connection
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._object_set import ObjectSet
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.eks_cluster_lookup import EksClusterLookup
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.kubernetes_api_lookup import KubernetesApiLookup
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest_set import ManifestSet
+from ansible_collections.innovate.platform.plugins.module_utils._manifests.declaration import (
+    Declaration,
+    declared_set,
+    set_resources,
+    wait_conditions,
+)
+from ansible_collections.innovate.platform.plugins.module_utils._manifests.documents import read
+from tests.kubernetes.conftest import REGION, Aws, Cluster, eventually, needs_binaries
+
+pytestmark = needs_binaries
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERYTHING = {"absent": True, "allow_destroy": ("*",)}
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def credentials(aws: Aws, cluster: Cluster) -> dict[str, str]:
+    """Credentials of somebody who may do everything in the cluster."""
+    arn, found = aws.person("deployer")
+    cluster.admit(arn, "AmazonEKSClusterAdminPolicy")
+    return found
+
+
+@pytest.fixture(scope="module")
+def session(aws: Aws, credentials: dict[str, str]) -> Session:
+    return session_of(aws, credentials)
+
+
+def session_of(aws: Aws, credentials: dict[str, str]) -> Session:
+    def connect(service: str, region: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=aws.state.endpoint,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
+
+    return Session(connect, aws.state.management_account_id, REGION, "aws")
+
+
+class Objects:
+    """One set in the cluster: each call is a run of its own, as the module makes it."""
+
+    def __init__(self, session: Session, cluster: str, name: str = "", **settings: Any) -> None:
+        self.session, self.cluster = session, cluster
+        self.name = name or f"set-{next(_numbers)}"
+        self.space = f"space-{self.name}"
+        self.settings = {"wait_timeout": 60, **settings}
+        self.warnings: list[str] = []
+        self.calls: list[str] = []
+
+    def thing(self, kind: str = "ConfigMap", name: str = "one", api_version: str = "v1", **more: Any) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": self.space, **more.pop("metadata", {})}
+        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **more}
+
+    def namespace(self, **labels: str) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.space, "labels": labels}}
+
+    def prepared(self, items: tuple[dict[str, Any], ...], *, absent: bool) -> Any:
+        settings = dict(self.settings)
+        conditions = settings.pop("conditions", ())
+        declaration = Declaration(self.cluster, self.name, absent=absent, conditions=conditions)
+        found, problems = declared_set(declaration, *read(copy.deepcopy(list(items)), ()))
+        connection = Connection(self.cluster, self.warnings.append)
+        objects = ObjectSet(
+            connection,
+            declaration.stack,
+            declared=frozenset(map(identity, found)),
+            absent=absent,
+            conditions=wait_conditions(conditions),
+            **settings,
+        )
+        kinds = (EksClusterLookup(), KubernetesApiLookup(connection), ManifestSet(objects), Manifest(objects))
+        by_name = {kind.name: kind for kind in kinds}
+        resources = set_resources(declaration, found, objects)
+        problems += validate(resources, by_name)
+        if problems:
+            raise EngineError(problems)
+        send = connection.request
+
+        def counted(method: str, path: str, *arguments: Any, **more: Any) -> Any:
+            self.calls.append(f"{method} {path}")
+            return send(method, path, *arguments, **more)
+
+        connection.request = counted  # type: ignore[method-assign]
+        return declaration.stack, resources, by_name
+
+    def plan(self, *items: dict[str, Any], **options: Any) -> Plan:
+        self.warnings.clear()
+        self.calls.clear()
+        stack, resources, self.kinds = self.prepared(items, absent=bool(options.get("absent")))
+        observed = observe(self.session, self.kinds, scope_of(stack, resources, self.kinds))
+        plan = make_plan(resources, self.kinds, observed, Options(stack, identity="contract", **options))
+        self.problems = [*plan.problems, *preflight(self.session, self.kinds, plan)]
+        return plan
+
+    def outcome(self, *items: dict[str, Any], **options: Any) -> Outcome:
+        plan = self.plan(*items, **options)
+        problems = [*self.problems, *plan.missing]
+        if problems:
+            raise EngineError(problems)
+        return apply(plan, self.kinds, self.session)
+
+    def apply(self, *items: dict[str, Any], **options: Any) -> list[str]:
+        outcome = self.outcome(*items, **options)
+        for error in outcome.errors.values():
+            raise error
+        return [change.address.removeprefix("manifest.") for change in outcome.done]
+
+
+@pytest.fixture
+def objects(session: Session, cluster: Cluster) -> Objects:
+    return Objects(session, cluster.name)
+
+
+def actions(plan: Plan) -> dict[str, str]:
+    return {
+        change.address.removeprefix("manifest."): change.action
+        for change in plan.changes
+        if change.action not in ("none", "read")
+    }
+
+
+def live(cluster: Cluster, path: str) -> Any:
+    return cluster.plane.api.get(path)
+
+
+def deployment(objects: Objects, replicas: int = 2, **pod: Any) -> dict[str, Any]:
+    labels = {"app": "web"}
+    spec = {"containers": [{"name": "web", "image": "example.org/web:1"}], **pod}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    body = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return objects.thing("Deployment", "web", "apps/v1", spec=body)
+
+
+def definition(group: str, field: str = "size") -> dict[str, Any]:
+    spec = {"type": "object", "properties": {field: {"type": "integer"}, "note": {"type": "string", "default": "none"}}}
+    status = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"spec": spec, "status": status}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "versions": [version],
+        },
+    }
+
+
+def test_the_contract(objects: Objects, cluster: Cluster) -> None:
+    one, two = objects.thing(data={"a": "1"}), objects.thing(name="two", data={"b": "2"})
+    everything = (objects.namespace(), one, two)
+    first, second, room = (
+        f"ConfigMap/{objects.space}/one",
+        f"ConfigMap/{objects.space}/two",
+        f"Namespace/{objects.space}",
+    )
+    plan = objects.plan(*everything)
+    wanted = {"manifest_set.main": "create", room: "create", first: "create", second: "create"}
+    assert (actions(plan), objects.problems) == (wanted, [])
+    done = objects.apply(*everything)
+    assert done[:2] == ["manifest_set.main", room]
+    assert set(done) == set(wanted)
+    assert actions(objects.plan(*everything)) == {}, "a second run changes nothing"
+
+    # Drift: a field by hand, a label, the mark of ownership, an object.
+    path = f"/api/v1/namespaces/{objects.space}/configmaps/one"
+    by_hand = {"fieldManager": "kubectl-edit"}
+    cluster.plane.api.patch(path, {"data": {"a": "9", "theirs": "kept"}}, **by_hand)
+    drifted = objects.plan(*everything)
+    assert (actions(drifted), objects.problems) == ({first: "update"}, [])
+    before, after = shown(drifted.changing, objects.kinds)
+    address = f"manifest.{first}"
+    assert before[address]["result"]["data"] == {"a": "9", "theirs": "kept"}
+    assert after[address]["result"]["data"] == {"a": "1", "theirs": "kept"}
+    assert "managedFields" not in str(before)
+    assert "resourceVersion" not in str(before)
+    assert objects.apply(*everything) == [first]
+    assert live(cluster, path)["data"] == {"a": "1", "theirs": "kept"}
+    cluster.plane.api.patch(path, {"metadata": {"labels": {"applyset.kubernetes.io/part-of": None}}}, **by_hand)
+    assert actions(objects.plan(*everything)) == {first: "update"}
+    objects.apply(*everything)
+    cluster.plane.api.delete(path)
+    assert actions(objects.plan(*everything)) == {first: "create"}
+    objects.apply(*everything)
+
+    # A change of ours, and a field that we no longer have.
+    assert actions(objects.plan(objects.namespace(), objects.thing(data={"c": "3"}), two)) == {first: "update"}
+    objects.apply(objects.namespace(), objects.thing(data={"c": "3"}), two)
+    assert live(cluster, path)["data"] == {"c": "3"}
+
+    # Pruning, and data that stay.
+    pruned = objects.plan(two)
+    assert actions(pruned) == {first: "delete", room: "keep"}
+    assert objects.apply(two) == [first]
+    assert actions(objects.plan(two)) == {room: "keep"}
+    kept = objects.plan(*everything, absent=True)
+    assert actions(kept) == {second: "delete", room: "keep", "manifest_set.main": "keep"}
+
+    objects.apply(*everything)
+    gone = objects.apply(absent=True, allow_destroy=("*",))
+    assert set(gone) == set(wanted)
+    assert gone[-2:] == [room, "manifest_set.main"], "in reverse order"
+    assert actions(objects.plan(*everything, **EVERYTHING)) == {}, "nothing is left"
+    assert cluster.plane.api.items("/api/v1/namespaces", fieldSelector=f"metadata.name={objects.space}") == []
+
+
+def test_a_plan_costs_two_calls_for_each_object_at_most(objects: Objects) -> None:
+    items = [objects.namespace(), *(objects.thing(name=f"c{number}") for number in range(20))]
+    objects.apply(*items)
+    plan = objects.plan(*items)
+    assert actions(plan) == {}
+    reads = [call for call in objects.calls if call.startswith("GET")]
+    assert len([call for call in objects.calls if call.startswith("PATCH")]) == len(items)
+    # Discovery, the parent for its own kind and for the members, a list of each kind.
+    assert len(reads) <= 6
+    objects.apply(**EVERYTHING)
+
+
+def test_a_cluster_that_is_not_there_is_planned_for_without_a_call(session: Session) -> None:
+    objects = Objects(session, "nowhere")
+    items = (objects.namespace(), objects.thing(), definition("nowhere.example.org"))
+    plan = objects.plan(*items)
+    assert set(actions(plan).values()) == {"create"}
+    assert len(actions(plan)) == 4
+    assert objects.calls == []
+    assert "no eks cluster with cluster_name nowhere: run playbooks/cluster.yml first" in plan.missing[0]
+    assert actions(objects.plan(*items, absent=True)) == {}
+
+
+def test_a_kind_and_its_objects_in_one_set(objects: Objects, cluster: Cluster) -> None:
+    group = f"{objects.name}.example.org"
+    widget = objects.thing("Widget", "w", f"{group}/v1", spec={"size": 1})
+    items = (widget, definition(group), objects.namespace())
+    crd = f"CustomResourceDefinition.apiextensions.k8s.io/widgets.{group}"
+    name = f"Widget.{group}/{objects.space}/w"
+    plan = objects.plan(*items)
+    assert (set(actions(plan).values()), objects.problems, plan.missing) == ({"create"}, [], ())
+    done = objects.apply(*items)
+    assert done.index(crd) < done.index(name)
+    assert done.index(f"Namespace/{objects.space}") < done.index(name)
+    assert actions(objects.plan(*items)) == {}
+    path = f"/apis/{group}/v1/namespaces/{objects.space}/widgets/w"
+    assert live(cluster, path)["spec"] == {"size": 1, "note": "none"}
+
+    # A field that only the changed definition knows: nothing can be asked beforehand, and nothing is refused.
+    grown = (objects.thing("Widget", "w", f"{group}/v1", spec={"width": 2}), definition(group, "width"), items[2])
+    changed = objects.plan(*grown)
+    assert (actions(changed), objects.problems) == ({crd: "update", name: "update"}, [])
+    done = objects.apply(*grown)
+    assert done.index(crd) < done.index(name)
+    assert live(cluster, path)["spec"] == {"width": 2, "note": "none"}
+    assert actions(objects.plan(*grown)) == {}
+
+    gone = objects.apply(**EVERYTHING)
+    assert gone.index(name) < gone.index(crd)
+    assert gone[-1] == "manifest_set.main"
+
+
+def test_a_kind_that_nobody_installed_is_missing(objects: Objects) -> None:
+    plan = objects.plan(objects.thing("Widget", "w", "nobody.example.org/v1"))
+    assert "no kubernetes api with api nobody.example.org/v1 Widget" in plan.missing[0]
+
+
+def test_conflicts_name_the_manager_and_the_field(objects: Objects, cluster: Cluster, session: Session) -> None:
+    items = (objects.namespace(), objects.thing(data={"a": "1"}))
+    objects.apply(*items)
+    path = f"/api/v1/namespaces/{objects.space}/configmaps/one"
+    cluster.plane.api.patch(path, {"data": {"a": "5"}}, fieldManager="operator")
+    objects.plan(*items)
+    address = f"manifest.ConfigMap/{objects.space}/one"
+    told = "data.a is '5' there, '1' here, and belongs to field manager 'operator': leave it out of the definition, "
+    assert objects.problems == [f"{address}: {told}or set force_conflicts"]
+    with pytest.raises(EngineError, match="belongs to field manager 'operator'"):
+        objects.apply(*items)
+    forced = Objects(session, cluster.name, objects.name, force_conflicts=True)
+    assert forced.apply(*items) == [f"ConfigMap/{objects.space}/one"]
+    assert live(cluster, path)["data"] == {"a": "1"}
+    without = (objects.namespace(), objects.thing())
+    cluster.plane.api.patch(path, {"data": {"a": "6"}}, fieldManager="operator")
+    objects.apply(*without)
+    assert live(cluster, path)["data"] == {"a": "6"}, "what isn't declared is left alone"
+    objects.apply(**EVERYTHING)
+
+
+def test_what_exists_is_not_taken_over_unasked(objects: Objects, cluster: Cluster) -> None:
+    objects.apply(objects.namespace())
+    path = f"/api/v1/namespaces/{objects.space}/configmaps"
+    cluster.plane.api.create(path, {"metadata": {"name": "one"}, "data": {"a": "1"}})
+    items = (objects.namespace(), objects.thing(data={"a": "1"}))
+    objects.plan(*items)
+    assert "exists already but does not belong to stack" in objects.problems[0]
+    other = Objects(objects.session, cluster.name)
+    other.space = objects.space
+    name = f"ConfigMap/{objects.space}/one"
+    assert objects.apply(*items, adopt=(f"manifest.{name}",)) == ["manifest_set.main", name]
+    assert actions(objects.plan(*items)) == {}
+    other.plan(other.thing(data={"a": "1"}))
+    assert "belongs to something of stack 'applyset-" in other.problems[0]
+    objects.apply(**EVERYTHING)
+
+
+def test_a_rollout_is_waited_for_and_told_about(objects: Objects, cluster: Cluster, session: Session) -> None:
+    cluster.group("rollout", 1)
+    items = (objects.namespace(), objects.thing("ServiceAccount", "web"), deployment(objects, serviceAccountName="web"))
+    objects.apply(*items)
+    path = f"/apis/apps/v1/namespaces/{objects.space}/deployments/web"
+    assert live(cluster, path)["status"]["availableReplicas"] == 2
+    assert actions(objects.plan(*items)) == {}
+    impatient = Objects(session, cluster.name, objects.name, wait_timeout=3)
+    nowhere = deployment(objects, serviceAccountName="web", nodeSelector={"no": "node"})
+    outcome = impatient.outcome(*items[:2], nowhere)
+    assert "it is not ready after 3 seconds: " in str(next(iter(outcome.errors.values())))
+    # What hangs is no obstacle for the declaration that sets it right.
+    assert objects.apply(*items) == [f"Deployment.apps/{objects.space}/web"]
+
+    other = copy.deepcopy(items[2])
+    other["spec"]["selector"]["matchLabels"]["more"] = "x"
+    other["spec"]["template"]["metadata"]["labels"]["more"] = "x"
+    objects.plan(*items[:2], other)
+    assert "immutable_fields can't be changed in place" in objects.problems[0]
+    address = f"manifest.Deployment.apps/{objects.space}/web"
+    replaced = objects.plan(*items[:2], other, allow_replace=(address,))
+    assert actions(replaced) == {f"Deployment.apps/{objects.space}/web": "replace"}
+    objects.apply(*items[:2], other, allow_replace=(address,))
+    assert live(cluster, path)["spec"]["selector"]["matchLabels"] == {"app": "web", "more": "x"}
+    assert actions(objects.plan(*items[:2], other)) == {}
+    objects.apply(**EVERYTHING)
+
+
+def test_conditions_are_waited_for(objects: Objects, session: Session, cluster: Cluster) -> None:
+    group = f"{objects.name}.example.org"
+    widget = objects.thing("Widget", "w", f"{group}/v1", spec={"size": 1})
+    conditions = [{"api_version": f"{group}/v1", "kind": "Widget", "type": "Ready", "status": "True"}]
+    waiting = Objects(session, cluster.name, objects.name, wait_timeout=3, conditions=conditions)
+    outcome = waiting.outcome(objects.namespace(), definition(group), widget)
+    assert "not ready after 3 seconds: Ready is not known, not True" in str(next(iter(outcome.errors.values())))
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    cluster.plane.api.patch(f"/apis/{group}/v1/namespaces/{objects.space}/widgets/w", ready)
+    assert waiting.apply(objects.namespace(), definition(group), widget) == []
+    objects.apply(**EVERYTHING)
+
+
+def test_a_job_is_waited_for_and_one_that_failed_is_made_anew(objects: Objects, cluster: Cluster) -> None:
+    pod = {"containers": [{"name": "c", "image": "example.org/c:1"}], "restartPolicy": "Never"}
+    spec = {"template": {"spec": {**pod, "nodeSelector": {"no": "node"}}}, "activeDeadlineSeconds": 1}
+    items = (objects.namespace(), objects.thing("Job", "j", "batch/v1", spec=spec))
+    failed = objects.outcome(*items)
+    assert "it failed: Failed is True: DeadlineExceeded" in str(next(iter(failed.errors.values())))
+    assert actions(objects.plan(*items)) == {f"Job.batch/{objects.space}/j": "replace"}
+    hasty = Objects(objects.session, cluster.name, objects.name, wait=False)
+    assert hasty.apply(*items) == [f"Job.batch/{objects.space}/j"]
+    objects.apply(**EVERYTHING)
+
+
+def test_the_api_server_refuses_beforehand(objects: Objects) -> None:
+    room = objects.namespace(**{"pod-security.kubernetes.io/enforce": "restricted"})
+    pod = objects.thing(
+        "Pod", "p", spec={"containers": [{"name": "c", "image": "i", "securityContext": {"privileged": True}}]}
+    )
+    objects.apply(room)
+    objects.plan(room, pod, objects.thing(name="x", dat={"a": "1"}), objects.thing("Pod", "q", spec={"containers": []}))
+    told = "\n".join(objects.problems)
+    assert len(objects.problems) == 3
+    assert 'violates PodSecurity "restricted:latest": privileged' in told
+    assert ".dat" in told
+    assert "spec.containers: Required value" in told
+    nowhere = objects.thing(metadata={"namespace": "no-such-place"})
+    objects.plan(room, nowhere)
+    assert (
+        f"cluster '{objects.cluster}' has no namespace 'no-such-place': declare it in this set" in objects.problems[0]
+    )
+    objects.apply(**EVERYTHING)
+
+
+def test_warnings_come_with_the_plan(objects: Objects) -> None:
+    room = objects.namespace(**{"pod-security.kubernetes.io/warn": "restricted"})
+    objects.apply(room)
+    objects.plan(room, deployment(objects, 0))
+    assert any('would violate PodSecurity "restricted:latest"' in text for text in objects.warnings)
+    objects.apply(**EVERYTHING)
+
+
+def test_webhooks_come_last_and_go_first(objects: Objects) -> None:
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": objects.name},
+        "webhooks": [
+            {
+                "name": "check.example.org",
+                "clientConfig": {"service": {"name": "nobody", "namespace": objects.space}},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": objects.space}},
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+            }
+        ],
+    }
+    items = (hook, objects.namespace(), objects.thing())
+    name = f"ValidatingWebhookConfiguration.admissionregistration.k8s.io/{objects.name}"
+    assert objects.apply(*items)[-1] == name
+    assert objects.apply(absent=True, allow_destroy=("*",))[0] == name
+
+
+def test_who_has_no_access_entry_is_told_so(aws: Aws, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cluster, "_ENTRY_LAG", 1)
+    stranger = Objects(session_of(aws, aws.person("stranger")[1]), cluster.name)
+    with pytest.raises(
+        EngineError, match=r"does not let these credentials in \(401\): give their role an access entry"
+    ):
+        stranger.plan(stranger.thing())
+
+
+def test_a_token_is_made_anew_when_it_is_old(
+    session: Session, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = _cluster.make_token
+
+    def counted(session: Session, name: str) -> str:
+        made.append(make(session, name))
+        return made[-1]
+
+    monkeypatch.setattr(_cluster, "make_token", counted)
+    connection = Connection(cluster.name)
+    connection.open(session)
+    connection.request("GET", "/version")
+    connection.request("GET", "/version")
+    assert len(made) == 1
+    monkeypatch.setattr(_cluster, "TOKEN_SECONDS", -1)
+    connection.request("GET", "/version")
+    assert len(made) == 2
+
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - innovate.platform.manifests:
+        cluster: "{{ cluster }}"
+        name: "{{ set }}"
+        region: eu-central-1
+        namespace: "{{ space }}"
+        allow_destroy: ["*"]
+        state: "{{ state }}"
+        definitions:
+          - apiVersion: v1
+            kind: Namespace
+            metadata: {name: "{{ space }}"}
+          - apiVersion: v1
+            kind: Secret
+            metadata: {name: keys}
+            stringData: {password: "{{ password }}"}
+"""
+
+
+@pytest.fixture
+def play(aws: Aws, cluster: Cluster, credentials: dict[str, str], tmp_path: Path) -> Callable[..., str]:
+    book = tmp_path / "play.yml"
+    book.write_text(PLAY)
+
+    def run(*options: str, password: str = "first-password", state: str = "present") -> str:
+        facts = {"cluster": cluster.name, "set": "played", "space": "played", "password": password, "state": state}
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            "ANSIBLE_HOME": str(tmp_path / "home"),
+            "AWS_ENDPOINT_URL": aws.state.endpoint,
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(facts)]
+        command += ["-e", f"ansible_python_interpreter={sys.executable}", *options, str(book)]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    return run
+
+
+def test_the_module_shows_no_secret_and_no_token(play: Callable[..., str], cluster: Cluster) -> None:
+    planned = play("--check", "--diff", "-vvv")
+    assert "changed=1" in planned
+    assert "(secret)" in planned
+    first = play("--diff", "-vvv")
+    assert "changed=1" in first
+    path = "/api/v1/namespaces/played/secrets/keys"
+    assert live(cluster, path)["data"] == {"password": "Zmlyc3QtcGFzc3dvcmQ="}
+    assert "changed=0" in play()
+    second = play("--diff", "-vvv", password="second-password")
+    assert "changed=1" in second
+    assert "(secret), another one" in second
+    absent = play("-vvv", "--diff", state="absent")
+    assert "changed=1" in absent
+    assert "changed=0" in play(state="absent")
+    for text in (planned, first, second, absent):
+        for hidden in (
+            "first-password",
+            "second-password",
+            "Zmlyc3QtcGFzc3dvcmQ",
+            "c2Vjb25kLXBhc3N3b3Jk",
+            "k8s-aws-v1",
+        ):
+            assert hidden not in text
+        assert "manifest.Secret/played/keys" in text, "what isn't secret is shown"
+
+
+def test_sets_are_applied_side_by_side(session: Session, cluster: Cluster) -> None:
+    sets = [Objects(session, cluster.name) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda one=one: one.apply(one.namespace(), one.thing(data={"a": "1"}))) for one in sets
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in sets:
+        assert eventually(lambda one=one: actions(one.plan(one.namespace(), one.thing(data={"a": "1"}))) == {}, 5)  # type: ignore[misc]
