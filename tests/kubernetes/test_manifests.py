@@ -101,12 +101,16 @@ class Objects:
     def prepared(self, items: tuple[dict[str, Any], ...], *, absent: bool) -> Any:
         settings = dict(self.settings)
         conditions = settings.pop("conditions", ())
-        declaration = Declaration(self.cluster, self.name, absent=absent, conditions=conditions)
+        parent = settings.pop("parent", "kube-system")
+        declaration = Declaration(
+            self.cluster, self.name, absent=absent, conditions=conditions, parent_namespace=parent
+        )
         found, problems = declared_set(declaration, *read(copy.deepcopy(list(items)), ()))
         connection = Connection(self.cluster, self.warnings.append)
         objects = ObjectSet(
             connection,
             declaration.stack,
+            parent,
             declared=frozenset(map(identity, found)),
             absent=absent,
             conditions=wait_conditions(conditions),
@@ -448,6 +452,39 @@ def test_webhooks_come_last_and_go_first(objects: Objects) -> None:
     name = f"ValidatingWebhookConfiguration.admissionregistration.k8s.io/{objects.name}"
     assert objects.apply(*items)[-1] == name
     assert objects.apply(absent=True, allow_destroy=("*",))[0] == name
+
+
+def test_a_key_of_a_secret_goes_when_it_is_no_longer_declared(objects: Objects, cluster: Cluster) -> None:
+    def keys(**texts: str) -> tuple[dict[str, Any], ...]:
+        return objects.namespace(), objects.thing("Secret", "keys", stringData=texts)
+
+    objects.apply(*keys(one="first", two="second"))
+    assert actions(objects.plan(*keys(one="first", two="second"))) == {}
+    changed = objects.plan(*keys(one="other"))
+    before, after = shown(changed.changing, objects.kinds)
+    address = f"manifest.Secret/{objects.space}/keys"
+    assert before[address]["result"]["data"] == {"one": "(secret)", "two": "(secret)"}
+    assert after[address]["result"]["data"] == {"one": "(secret), another one"}
+    objects.apply(*keys(one="other"))
+    found = live(cluster, f"/api/v1/namespaces/{objects.space}/secrets/keys")
+    assert found["data"] == {"one": "b3RoZXI="}
+    objects.apply(**EVERYTHING)
+
+
+def test_who_may_act_in_one_namespace_only_has_a_set_there(aws: Aws, cluster: Cluster, namespace: str) -> None:
+    arn, credentials = aws.person("team")
+    cluster.admit(arn, "AmazonEKSAdminPolicy", (namespace,))
+    objects = Objects(session_of(aws, credentials), cluster.name, parent=namespace)
+    objects.space = namespace
+    items = (objects.thing(data={"a": "1"}), objects.thing(name="two"))
+    objects.apply(*items)
+    assert actions(objects.plan(*items)) == {}
+    assert objects.apply(items[0]) == [f"ConfigMap/{namespace}/two"]
+    with pytest.raises(
+        EngineError, match='cannot list resource "configmaps" in API group "" in the namespace "default"'
+    ):
+        objects.plan(items[0], objects.thing(metadata={"namespace": "default"}))
+    assert objects.apply(absent=True) == [f"ConfigMap/{namespace}/one", "manifest_set.main"]
 
 
 def test_who_has_no_access_entry_is_told_so(aws: Aws, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

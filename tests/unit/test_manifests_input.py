@@ -403,6 +403,7 @@ def test_what_is_in_a_secret_is_never_shown() -> None:
     found, _problems = read([secret], [])
     assert PASSWORD not in str(redacted([secret], found))
     assert {PASSWORD, coded} <= secret_values(found)
+    assert coded in secret_values(read([thing("Secret", "s", stringData={"password": PASSWORD})], [])[0])
     assert redacted([thing()], read([thing()], [])[0]) == [thing()]
 
 

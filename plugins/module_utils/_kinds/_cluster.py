@@ -215,7 +215,10 @@ class _Connection:
             "ssl_context": context,
             "maxsize": 16,
             "timeout": urllib3.Timeout(connect=10, read=60),
-            "retries": urllib3.Retry(total=None, connect=3, read=2, redirect=0, status=0, other=0, backoff_factor=0.3),
+            # All that is sent here may be sent twice: applying, deleting by uid, reading.
+            "retries": urllib3.Retry(
+                total=None, connect=3, read=2, redirect=0, status=0, other=0, backoff_factor=0.3, allowed_methods=None
+            ),
         }
         host = urlsplit(endpoint).hostname or ""
         proxy = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https", "")
@@ -238,7 +241,6 @@ class _Connection:
             token = self._current_token()
             headers = {"Authorization": f"Bearer {token}", "Accept": accept, "Content-Type": content}
             try:
-                # All that is sent here may be sent twice: applying, deleting by uid, reading.
                 answer = self._pool.request(method, url, body=data, headers=headers)
             except self._broken as error:
                 raise EngineError(

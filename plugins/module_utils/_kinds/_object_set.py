@@ -25,7 +25,8 @@ ID = "applyset.kubernetes.io/id"
 TOOLING = "applyset.kubernetes.io/tooling"
 GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
-TOOL = "innovate.platform/v1"
+TOOL = "innovate.platform/v1.0.0"
+"""Name and version of how the books are kept, not of the collection: other tools keep off."""
 HANDS = ("kubectl-edit", "kubectl-patch", "kubectl-replace", "kubectl-label", "kubectl-annotate", "kubectl-scale")
 """Field managers behind which there are hands, not another declaration."""
 

@@ -309,7 +309,7 @@ class Manifest(Kind):
             except ApiError as error:
                 if not _is_lag(error, document) or time.monotonic() - began > _LAG:
                     conflicts = [text for _manager, text in _conflicts(error, document, {})]
-                    raise EngineError(conflicts or _sentences(error, document)) from error
+                    raise EngineError(conflicts or _sentences(error, document)) from None
                 time.sleep(1)
         self._objects.restart(identity(made))
         return self._bare(made)
@@ -363,9 +363,11 @@ class Manifest(Kind):
         if item is None or item["metadata"]["uid"] != observed.attributes["uid"]:
             return True
         finalizers = ", ".join(item["metadata"].get("finalizers") or ())
-        spec = ", ".join((item.get("spec") or {}).get("finalizers") or ()) if item.get("kind") == "Namespace" else ""
-        held = finalizers or spec
-        self._objects.overdue(observed.id, "gone", f"its finalizers ({held}) hold it" if held else "it is still there")
+        conditions = (item.get("status") or {}).get("conditions") or ()
+        # A namespace says what is still in it.
+        told = "; ".join(entry.get("message", "") for entry in conditions if entry.get("status") == "True")
+        held = f"its finalizers ({finalizers}) hold it" if finalizers else "it is still there"
+        self._objects.overdue(observed.id, "gone", f"{held}: {told}" if told and item["kind"] == "Namespace" else held)
         return False
 
     def _bare(self, item: Mapping[str, Any]) -> Observed:

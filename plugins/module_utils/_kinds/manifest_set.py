@@ -92,7 +92,7 @@ class ManifestSet(Kind):
                 raise EngineError(
                     f"cluster '{objects.cluster.name}' has no namespace '{objects.namespace}' for the parent object: "
                     "choose another one by parent_namespace"
-                ) from error
+                ) from None
             raise
         return self._observed(made)
 
@@ -112,7 +112,8 @@ class ManifestSet(Kind):
             id=self._objects.parent,
             properties={
                 "parent": self._objects.parent,
-                "group_kinds": listed(annotations.get(GROUP_KINDS)),
+                # Without its label it isn't found as a parent; that it is put right is a change of what it lists.
+                "group_kinds": listed(annotations.get(GROUP_KINDS)) if label else [],
                 "namespaces": listed(annotations.get(NAMESPACES)),
             },
             attributes={"uid": metadata["uid"], "refusals": refusals},

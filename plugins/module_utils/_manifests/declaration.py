@@ -26,7 +26,7 @@ from .._kinds._objects import (
     split,
 )
 from .checks import document_problems, namespace_problems
-from .documents import Found
+from .documents import Found, encoded
 
 _CLUSTER = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -193,7 +193,7 @@ def _placed(document: Mapping[str, Any], default: str, scopes: Mapping[str, bool
     else:
         namespaced = name not in CLUSTER_SCOPED if group in OWN_GROUPS else None
     # Server-side apply takes no status; generators of definitions leave an empty one in their files.
-    kept = {key: value for key, value in document.items() if key != "status"}
+    kept = {key: value for key, value in encoded(document).items() if key != "status"}
     if namespaced is False and namespace:
         return kept, [
             f"has metadata.namespace {namespace!r}, but a {document['kind']} is in no namespace: leave it out"

@@ -5,16 +5,12 @@
 from __future__ import annotations
 
 import base64
+import functools
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-try:
-    import yaml
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # libyaml is optional; PyYAML itself comes with Ansible
-    from yaml import SafeLoader  # type: ignore[assignment]
 
 from .._engine.resource import leaves, transform
 
@@ -29,30 +25,32 @@ class Found:
     where: str
 
 
-class _Loader(SafeLoader):
-    """YAML as Kubernetes reads it: no dates, and no key twice."""
+@functools.cache
+def _loader() -> Any:
+    """Return a reader of YAML as Kubernetes reads it: no dates, and no key twice."""
+    import yaml  # noqa: PLC0415  # comes with Ansible, though not into every interpreter
 
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
-}
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        loader.flatten_mapping(node)
+        seen: set[Any] = set()
+        for key, _value in node.value:
+            name = loader.construct_object(key, deep=True)
+            if isinstance(name, str) and name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{name}' is there twice", key.start_mark)
+            if isinstance(name, str):
+                seen.add(name)
+        found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
+        return found
 
-
-def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    seen: set[Any] = set()
-    for key, _value in node.value:
-        name = loader.construct_object(key, deep=True)
-        if isinstance(name, str) and name in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{name}' is there twice", key.start_mark)
-        if isinstance(name, str):
-            seen.add(name)
-    found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
-    return found
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+    loader: Any = type("KubernetesLoader", (base,), {})
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in base.yaml_implicit_resolvers.items()
+    }
+    loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    return loader
 
 
 def read(definitions: Any, src: Sequence[str]) -> tuple[list[Found], list[str]]:
@@ -79,7 +77,12 @@ def read(definitions: Any, src: Sequence[str]) -> tuple[list[Found], list[str]]:
 
 def _parse(text: str, where: str, problems: list[str]) -> list[Found]:
     try:
-        documents = list(yaml.load_all(text, Loader=_Loader))
+        import yaml  # noqa: PLC0415
+    except ImportError:
+        problems.append(f"{where}: PyYAML is missing for {sys.executable}, so this text can't be read: install it")
+        return []
+    try:
+        documents = list(yaml.load_all(text, Loader=_loader()))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
@@ -132,6 +135,20 @@ def _without_values(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value if key in ("apiVersion", "kind", "type") else "(secret)" for key, value in document.items()}
 
 
+def encoded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Secret with its ``stringData`` under ``data``; anything else as it is.
+
+    The API server moves them there itself, but notes whose they are under the old name, so that a key that is no longer
+    declared would stay (https://github.com/kubernetes/kubernetes/issues/70281).
+    """
+    texts = document.get("stringData")
+    if document.get("kind") != "Secret" or document.get("apiVersion") != "v1" or not isinstance(texts, Mapping):
+        return dict(document)
+    data = {key: _encoded(value) for key, value in texts.items()}
+    kept = {key: value for key, value in document.items() if key != "stringData"}
+    return {**kept, "data": {**(document.get("data") or {}), **data}}
+
+
 def secret_values(found: Iterable[Found]) -> set[str]:
     """Return what is in Secrets, encoded and plain, but for values so short that they stand in other texts, too."""
     values: set[str] = set()
@@ -139,8 +156,13 @@ def secret_values(found: Iterable[Found]) -> set[str]:
         if item.document.get("kind") == "Secret":
             for field in ("data", "stringData"):
                 texts = [text for text in leaves(item.document.get(field) or {}) if isinstance(text, str)]
-                values |= {*texts, *(_decoded(text) for text in texts if field == "data")}
+                other = _decoded if field == "data" else _encoded
+                values |= {*texts, *map(other, texts)}
     return {value for value in values if len(value) >= _TELLING}
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _decoded(text: str) -> str:
