@@ -67,6 +67,23 @@ def each_of_clusters(
     return [item for item in found if item is not None]
 
 
+def each_described(
+    session: Session,
+    scope: Scope,
+    operation: str,
+    key: str,
+    describe: Callable[[Session, str, str], Mapping[str, Any]],
+    observed: Callable[[Any], Observed],
+) -> list[Observed]:
+    """Observe what EKS lists by name in every cluster; ``describe`` returns nothing for what has disappeared."""
+
+    def one(cluster: str, name: str) -> Observed | None:
+        found = describe(session, cluster, name)
+        return observed(found) if found else None
+
+    return each_of_clusters(session, scope, operation, key, one)
+
+
 def inputs(operation: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return an operation's input, without tags: those that a resource declares are only a part of those it gets."""
     return request("eks", operation, {name: value for name, value in properties.items() if name != "tags"})

@@ -72,12 +72,7 @@ class EksAddon(Kind):
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """List the add-ons of the clusters concerned and describe each."""
-
-        def describe(cluster: str, name: str) -> Observed | None:
-            found = self._describe(session, cluster, name)
-            return self._observed(found) if found else None
-
-        return _eks.each_of_clusters(session, scope, "list_addons", "addons", describe)
+        return _eks.each_described(session, scope, "list_addons", "addons", self._describe, self._observed)
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the add-on with its tags; without a version EKS takes its default."""

@@ -51,12 +51,9 @@ class EksFargateProfile(Kind):
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """List the profiles of the clusters concerned and describe each."""
-
-        def describe(cluster: str, name: str) -> Observed | None:
-            found = self._describe(session, cluster, name)
-            return self._observed(found) if found else None
-
-        return _eks.each_of_clusters(session, scope, "list_fargate_profiles", "fargateProfileNames", describe)
+        return _eks.each_described(
+            session, scope, "list_fargate_profiles", "fargateProfileNames", self._describe, self._observed
+        )
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the profile with its tags, when the one before it is done."""

@@ -71,12 +71,7 @@ class EksNodegroup(Kind):
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """List the node groups of the clusters concerned and describe each."""
-
-        def describe(cluster: str, name: str) -> Observed | None:
-            found = self._describe(session, cluster, name)
-            return self._observed(found) if found else None
-
-        return _eks.each_of_clusters(session, scope, "list_nodegroups", "nodegroups", describe)
+        return _eks.each_described(session, scope, "list_nodegroups", "nodegroups", self._describe, self._observed)
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the node group with its tags."""
