@@ -38,6 +38,7 @@ from rehearsal.kubernetes.api import Api, ApiError
 from rehearsal.kubernetes.authentication import Entry, Unauthenticated
 from rehearsal.kubernetes.egress import EgressProxy, Routes
 from rehearsal.kubernetes.nodes import Nodes
+from rehearsal.kubernetes.outside import Outside
 from rehearsal.kubernetes.pki import ClusterAuthority
 from rehearsal.kubernetes.processes import Process
 from rehearsal.kubernetes.settings import Settings, client_kubeconfig, configuration, kwok_configuration
@@ -470,6 +471,8 @@ class ControlPlanes:
         self.sockets = processes.sockets_dir(world.state_dir)
         processes.remove_all(world.state_dir)  # of an emulator that was killed
         self.etcd = Etcd(self.directory / "etcd")
+        #: What the programs in all clusters see of the world.
+        self.outside = Outside(self.directory / "outside")
         self.webhooks = Webhooks({})
         self._answers = self.webhooks.answers
         self._numbers = itertools.count(1)
@@ -521,7 +524,7 @@ class ControlPlanes:
             }
             for plane in list(self._planes.values())
         }
-        return {"etcd": self.etcd.pid(), "clusters": clusters}
+        return {"etcd": self.etcd.pid(), "outside": self.outside.describe(), "clusters": clusters}
 
     def stand_for(self, method: str, query: dict[str, list[str]]) -> dict[str, Any]:
         """The page ``stand-for``: POST puts a local process behind a Service's port, DELETE takes it away.
@@ -602,6 +605,7 @@ class ControlPlanes:
         self._planes.clear()
         self._answers.clear()
         self.etcd.down()
+        self.outside.close()
         processes.remove_all(self.world.state_dir)
 
 

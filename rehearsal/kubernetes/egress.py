@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
-import socket
-import socketserver
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from rehearsal.kubernetes.connect import ConnectProxy
 
 #: A kubelet's port, on every node.
 KUBELET = 10250
@@ -84,84 +80,9 @@ class Routes:
         return None
 
 
-class _Handler(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        """One CONNECT: joined to a local process or refused with 502."""
-        words = self.rfile.readline(4096).decode(errors="replace").split()
-        while self.rfile.readline(4096) not in (b"\r\n", b"\n", b""):
-            pass
-        proxy = self.server
-        assert isinstance(proxy, _Server)
-        if len(words) < 2 or words[0] != "CONNECT":
-            self._refuse(proxy, " ".join(words), "not a CONNECT")
-            return
-        try:
-            port, what = proxy.routes.local_port(words[1])
-        except Exception as error:  # noqa: BLE001 - whatever the look-up fails of, the connection is refused
-            port, what = None, f"{type(error).__name__}: {error}"
-        if port is None:
-            self._refuse(proxy, words[1], what)
-            return
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as other:
-                other.settimeout(None)
-                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                proxy.tell(words[1], f"joined to 127.0.0.1:{port}: {what}", refused=False)
-                back = threading.Thread(target=_pump, args=(other, self.connection), daemon=True)
-                back.start()
-                _pump(self.connection, other)
-                back.join()
-        except OSError as error:
-            self._refuse(proxy, words[1], f"{what}: 127.0.0.1:{port}: {error}")
-
-    def _refuse(self, proxy: _Server, target: str, reason: str) -> None:
-        proxy.tell(target, reason, refused=True)
-        with contextlib.suppress(OSError):
-            self.wfile.write(b"HTTP/1.1 502 no local process stands behind this address\r\n\r\n")
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
-
-
-class _Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, path: Path, routes: Routes, log: Path) -> None:
-        self.routes = routes
-        self._log = log
-        self.refusals: deque[dict[str, Any]] = deque(maxlen=1000)
-        super().__init__(str(path), _Handler)
-
-    def tell(self, target: str, what: str, *, refused: bool) -> None:
-        entry = {"time": round(time.time(), 3), "target": target, "refused": refused, "what": what}
-        if refused:
-            self.refusals.append(entry)
-        with self._log.open("a") as out:
-            out.write(json.dumps(entry) + "\n")
-
-
-class EgressProxy:
+class EgressProxy(ConnectProxy):
     """The proxy of one cluster on a Unix socket. Its log has a line of JSON for each connection."""
 
     def __init__(self, path: Path, routes: Routes, log: Path) -> None:
-        path.unlink(missing_ok=True)
-        self.path, self.routes, self.log = path, routes, log
-        self._server = _Server(path, routes, log)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
-
-    @property
-    def refusals(self) -> list[dict[str, Any]]:
-        """The connections that were refused: time, target and why."""
-        return list(self._server.refusals)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self.path.unlink(missing_ok=True)
+        self.routes = routes
+        super().__init__(path, routes.local_port, log)
