@@ -21,7 +21,7 @@ class EksClusterLookup(Kind):
     properties: ClassVar[Mapping[str, Property]] = {
         "cluster_name": Property("str", required=True, doc="The cluster's name in the account and Region.")
     }
-    attributes = ("arn", "cluster_security_group_id", "vpc_id", "version")
+    attributes = ("arn", "partition", "region", "account_id", "cluster_security_group_id", "vpc_id", "version")
     key = ("cluster_name",)
     lookup = True
     taggable = False
@@ -40,6 +40,9 @@ class EksClusterLookup(Kind):
                 properties={"cluster_name": cluster["name"]},
                 attributes={
                     "arn": cluster["arn"],
+                    "partition": session.partition,
+                    "region": session.region,
+                    "account_id": session.account_id,
                     "cluster_security_group_id": network["clusterSecurityGroupId"],
                     "vpc_id": network.get("vpcId"),
                     "version": cluster.get("version"),
