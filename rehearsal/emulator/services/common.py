@@ -49,6 +49,17 @@ def ec2(call: Call) -> Any:
     return ec2_backends[call.account][call.region]
 
 
+def no_dry_run(call: Call) -> None:
+    """Answer a dry run of EC2 that has come this far: it would have succeeded.
+
+    Raises:
+        AwsError: the request is a dry run.
+    """
+    if call.get("DryRun"):
+        message = "Request would have succeeded, but DryRun flag is set."
+        raise AwsError("DryRunOperation", message, status=412)
+
+
 def is_referenced(network: Any, group: str) -> bool:
     """Whether a rule of another security group names this one."""
     others = [other for groups in network.groups.values() for other in groups.values() if other.id != group]
