@@ -38,7 +38,7 @@ class EmulatorState:
     secret_access_key: str
 
     def environment(self, region: str = REGION) -> dict[str, str]:
-        """The environment variables that lead AWS clients to the emulator."""
+        """The environment variables that lead AWS clients and the module ``published_files`` to the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.access_key_id,
@@ -46,6 +46,7 @@ class EmulatorState:
             "AWS_DEFAULT_REGION": region,
             "AWS_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "PLATFORM_MIRROR": f"{self.endpoint}/rehearsal/mirror",
         }
 
     def admin(self, page: str, method: str = "GET") -> Any:

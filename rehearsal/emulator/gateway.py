@@ -36,7 +36,7 @@ from werkzeug.exceptions import HTTPException
 from rehearsal.emulator import wire
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.refusals import refusal, unreadable
-from rehearsal.emulator.registry import HANDLERS, Call
+from rehearsal.emulator.registry import HANDLERS, Call, Later
 from rehearsal.emulator.strict import check, check_output
 from rehearsal.emulator.world import Principal, World
 
@@ -84,6 +84,7 @@ class Gateway:
         self.check_responses = check_responses
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.admin: dict[str, Callable[[str, dict[str, list[str]]], Any]] = {}
+        self.folders: dict[str, Callable[[str, str], Reply]] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer one request."""
@@ -105,6 +106,9 @@ class Gateway:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
 
     def _administer(self, name: str, request: Request) -> Reply:
+        folder, slash, path = name.partition("/")
+        if slash and folder in self.folders:
+            return self.folders[folder](request.method, path)
         handler = self.admin.get(name)
         if handler is None:
             return 404, [("Content-Type", "application/json")], b'{"error": "no such page"}'
@@ -208,9 +212,11 @@ class Gateway:
                     raise _Refused(service, model, protocol, missing)
             else:
 
-                def forward(edit: Callable[[dict[str, str]], dict[str, str]] | None) -> dict[str, Any]:
+                def forward(edit: Callable[[dict[str, Any]], dict[str, Any]] | None) -> dict[str, Any]:
                     sent = body
-                    if edit is not None:
+                    if edit is not None and protocol == "json":
+                        sent = json.dumps(edit(json.loads(body))).encode()
+                    elif edit is not None:
                         sent = urlencode(edit(dict(parse_qsl(body.decode(), keep_blank_values=True)))).encode()
                     return _understood(model, protocol, self._ask_moto(environ, principal.account, sent))
 

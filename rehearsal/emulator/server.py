@@ -20,6 +20,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
+from rehearsal import mirror
 from rehearsal.emulator import control_plane, services
 from rehearsal.emulator.gateway import Gateway
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_KEY, MANAGEMENT_SECRET, World
@@ -89,6 +90,7 @@ class Emulator:
                 "responses": lambda method, query: self.world.odd_responses,
             }
         )
+        self.gateway.folders["mirror"] = mirror.answer
         for start in services.STARTUP:
             start(self.world)
         if kubernetes:
