@@ -92,7 +92,7 @@ def alive(pid: int) -> bool:
 
 def down(directory: Path) -> int:
     """Stop the emulator and all databases and clusters of a state directory."""
-    from rehearsal import postgres  # noqa: PLC0415 - only this command needs it
+    from rehearsal import git, postgres  # noqa: PLC0415 - only this command needs it
     from rehearsal.kubernetes import processes  # noqa: PLC0415
 
     running = state.load(directory)
@@ -108,6 +108,7 @@ def down(directory: Path) -> int:
         print("emulated AWS: was not running")
     postgres.remove_all(directory)
     processes.remove_all(directory)
+    git.remove_all(directory)
     for name in ("emulator.json", "emulator.log", "summary.json", "aws-config"):
         (directory / name).unlink(missing_ok=True)
     if directory.exists() and not any(directory.iterdir()):

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class Emulator:
             raise ValueError(f"{host} is not a loopback address")
         state_dir.mkdir(parents=True, exist_ok=True)
         self.world = World(state_dir, pace)
+        self._closing: list[Callable[[], None]] = []
         self.gateway = Gateway(self.world, check_responses=check_responses)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = _Server(host, port, self.gateway, handler=_Handler)
@@ -97,9 +99,17 @@ class Emulator:
             self._real_clusters()
 
     def _real_clusters(self) -> None:
-        from rehearsal.kubernetes.control_planes import ControlPlanes  # noqa: PLC0415 - an option
+        from rehearsal import git  # noqa: PLC0415 - an option
+        from rehearsal.kubernetes.control_planes import ControlPlanes  # noqa: PLC0415
 
+        repositories = git.GitServer(self.world.state_dir / git.DIRECTORY)
         planes = ControlPlanes(self.world, self.endpoint)
+        for host, port in repositories.hosts:
+            planes.outside.stand_for(host, port, repositories.port)
+        planes.outside.trust(repositories.authority)
+        self.world.on_reset.append(repositories.reset)
+        self._closing.append(repositories.close)
+        self.gateway.admin["git"] = lambda method, query: repositories.describe()
         control_plane.use(planes)
         self.gateway.admin["clusters"] = lambda method, query: planes.describe()
         self.gateway.admin["stand-for"] = planes.stand_for
@@ -132,7 +142,7 @@ class Emulator:
 
     def close(self) -> None:
         """Stop what stands behind the emulator and take the state file away."""
-        for hook in self.world.on_reset:
+        for hook in (*self.world.on_reset, *self._closing):
             hook()
         self.server.server_close()
         (self.world.state_dir / STATE_FILE).unlink(missing_ok=True)
