@@ -36,7 +36,7 @@ from werkzeug.exceptions import HTTPException
 from rehearsal.emulator import wire
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.refusals import refusal, unreadable
-from rehearsal.emulator.registry import HANDLERS, Call, Later
+from rehearsal.emulator.registry import HANDLERS, Call, Handler, Later
 from rehearsal.emulator.strict import check, check_output
 from rehearsal.emulator.world import Principal, World
 
@@ -204,53 +204,60 @@ class Gateway:
             raise _Refused(service, model, protocol, refusal(service, protocol, problems))
 
         handler = HANDLERS.get((service, operation))
+        if handler is not None:
+
+            def forward(edit: Callable[[dict[str, Any]], dict[str, Any]] | None) -> dict[str, Any]:
+                sent = body
+                if edit is not None and protocol == "json":
+                    sent = json.dumps(edit(json.loads(body))).encode()
+                elif edit is not None:
+                    sent = urlencode(edit(dict(parse_qsl(body.decode(), keep_blank_values=True)))).encode()
+                return _understood(model, protocol, self._ask_moto(environ, principal.account, sent))
+
+            call = Call(
+                self.world,
+                service,
+                operation,
+                principal.account,
+                region,
+                principal,
+                decoded.params,
+                self.endpoint,
+                forward,
+            )
+            return self._handle(handler, call, model, protocol)
         with self.world.lock:
-            if handler is None:
-                reply = self._ask_moto(environ, principal.account, body)
-                if reply[0] >= HTTPStatus.INTERNAL_SERVER_ERROR and b"NotImplementedError" in reply[2]:
-                    missing = AwsError("NotImplemented", f"The emulator has no {service} {operation} yet.", status=501)
-                    raise _Refused(service, model, protocol, missing)
-            else:
-
-                def forward(edit: Callable[[dict[str, Any]], dict[str, Any]] | None) -> dict[str, Any]:
-                    sent = body
-                    if edit is not None and protocol == "json":
-                        sent = json.dumps(edit(json.loads(body))).encode()
-                    elif edit is not None:
-                        sent = urlencode(edit(dict(parse_qsl(body.decode(), keep_blank_values=True)))).encode()
-                    return _understood(model, protocol, self._ask_moto(environ, principal.account, sent))
-
-                call = Call(
-                    self.world,
-                    service,
-                    operation,
-                    principal.account,
-                    region,
-                    principal,
-                    decoded.params,
-                    self.endpoint,
-                    forward,
-                )
-                try:
-                    result = handler(call) or {}
-                except AwsError as error:
-                    raise _Refused(service, model, protocol, error) from None
-                except ServiceException as error:  # from moto's own state, asked directly
-                    wrapped = AwsError(error.code, error.message)
-                    raise _Refused(service, model, protocol, wrapped) from None
-                except HTTPException as error:
-                    wrapped = AwsError(
-                        getattr(error, "error_type", type(error).__name__),
-                        getattr(error, "message", str(error)),
-                        status=error.code,
-                    )
-                    raise _Refused(service, model, protocol, wrapped) from None
-                if self.check_responses and model.output_shape is not None:
-                    self._look(service, operation, model, result)
-                return _serialize(service, model, protocol, result)
+            reply = self._ask_moto(environ, principal.account, body)
+        if reply[0] >= HTTPStatus.INTERNAL_SERVER_ERROR and b"NotImplementedError" in reply[2]:
+            missing = AwsError("NotImplemented", f"The emulator has no {service} {operation} yet.", status=501)
+            raise _Refused(service, model, protocol, missing)
         if self.check_responses and reply[0] < HTTPStatus.BAD_REQUEST and model.output_shape is not None:
             self._look(service, operation, model, _understood(model, protocol, reply))
         return reply
+
+    def _handle(self, handler: Handler, call: Call, model: OperationModel, protocol: str) -> Reply:
+        """A handler's answer; one that has nothing to say yet is asked again, and the lock is free meanwhile."""
+        while True:
+            try:
+                with self.world.lock:
+                    result = handler(call) or {}
+                    if self.check_responses and model.output_shape is not None:
+                        self._look(call.service, call.operation, model, result)
+                    return _serialize(call.service, model, protocol, result)
+            except Later as later:
+                time.sleep(later.seconds)
+            except AwsError as error:
+                raise _Refused(call.service, model, protocol, error) from None
+            except ServiceException as error:  # from moto's own state, asked directly
+                wrapped = AwsError(error.code, error.message)
+                raise _Refused(call.service, model, protocol, wrapped) from None
+            except HTTPException as error:
+                wrapped = AwsError(
+                    getattr(error, "error_type", type(error).__name__),
+                    getattr(error, "message", str(error)),
+                    status=error.code,
+                )
+                raise _Refused(call.service, model, protocol, wrapped) from None
 
     def _look(self, service: str, operation: str, model: OperationModel, result: dict[str, Any]) -> None:
         for problem in check_output(model.output_shape, result):

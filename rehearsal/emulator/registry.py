@@ -9,12 +9,21 @@ or repair after.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.world import Principal, World
+
+
+class Later(Exception):
+    """A handler has nothing to say yet: it is asked again after so many seconds, and others are answered meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"in {seconds} s")
+        self.seconds = seconds
 
 
 @dataclass
@@ -29,11 +38,16 @@ class Call:
     principal: Principal
     params: dict[str, Any]
     endpoint: str
-    forwarder: Callable[[Callable[[dict[str, str]], dict[str, str]] | None], dict[str, Any]]
+    forwarder: Callable[[Callable[[dict[str, Any]], dict[str, Any]] | None], dict[str, Any]]
+    began: float = field(default_factory=time.monotonic)
 
-    def forward(self, edit: Callable[[dict[str, str]], dict[str, str]] | None = None) -> dict[str, Any]:
-        """Moto's answer to this request. ``edit`` may change the form of a query or ec2 request first."""
+    def forward(self, edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> dict[str, Any]:
+        """Moto's answer to this request. ``edit`` may change the form or the JSON of the request first."""
         return self.forwarder(edit)
+
+    def waited(self) -> float:
+        """For how many seconds the caller has waited."""
+        return time.monotonic() - self.began
 
     def get(self, name: str, default: Any = None) -> Any:
         """A parameter, or the default."""

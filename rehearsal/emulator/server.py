@@ -88,6 +88,7 @@ class Emulator:
                 "reset": self._reset,
                 "pace": self._pace,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
+                "events": lambda method, query: services.events.deliveries(self.world),
                 "databases": lambda method, query: services.rds.databases(self.world),
                 "responses": lambda method, query: self.world.odd_responses,
             }
@@ -142,6 +143,8 @@ class Emulator:
 
     def close(self) -> None:
         """Stop what stands behind the emulator and take the state file away."""
+        with self.world.lock:
+            self.world.cancel()
         for hook in (*self.world.on_reset, *self._closing):
             hook()
         self.server.server_close()

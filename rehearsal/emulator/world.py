@@ -32,6 +32,8 @@ FACTORS: dict[str, float] = {
     "natgateway": 1.5,
     "vpc-endpoint": 1.0,
     "delete": 1.0,
+    "instance": 1.0,
+    "instance-boot": 1.0,
 }
 
 #: Deleted NAT gateways and interface endpoints stay visible for this many seconds (about an hour on AWS).
@@ -78,11 +80,13 @@ class World:
         self.on_reset: list[Callable[[], None]] = []
         self._sequence = itertools.count(1)
         self._stores: dict[Any, Any] = {}
+        self._timers: set[threading.Timer] = set()
         self.clear()
 
     def clear(self) -> None:
         """Forget everything: one account, no organization."""
         self._stores.clear()
+        self.cancel()
         self.accounts: set[str] = {MANAGEMENT_ACCOUNT}
         self.suspended: set[str] = set()
         self.credentials: dict[str, Principal] = {
@@ -109,6 +113,29 @@ class World:
     def due(self, kind: str) -> float:
         """When something begun now will be finished (seconds since the epoch)."""
         return time.time() + self.pace * FACTORS[kind]
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something under the lock after a time, at once if that is none. For what no request looks at."""
+        if seconds <= 0:
+            action()
+            return
+
+        def run() -> None:
+            with self.lock:
+                if timer in self._timers:
+                    self._timers.discard(timer)
+                    action()
+
+        timer = threading.Timer(seconds, run)
+        timer.daemon = True
+        self._timers.add(timer)
+        timer.start()
+
+    def cancel(self) -> None:
+        """Forget what was to be done later."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     def record(
         self, began: float, service: str, operation: str, account: str, region: str, status: int, error: str

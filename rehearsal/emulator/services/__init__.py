@@ -10,6 +10,7 @@ from rehearsal import postgres
 from rehearsal.emulator.services import (
     ec2,
     eks,
+    events,
     iam,
     images,
     instance_types,
@@ -30,6 +31,7 @@ __all__ = [
     "STARTUP",
     "ec2",
     "eks",
+    "events",
     "iam",
     "images",
     "instance_types",

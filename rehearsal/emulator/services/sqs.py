@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.sqs.models import sqs_backends
 
-from rehearsal.emulator.registry import Call, operation
+from rehearsal.emulator.registry import Call, Later, operation
 
 
 def _queue(call: Call) -> Any:
@@ -42,4 +42,19 @@ def get_queue_attributes(call: Call) -> dict[str, Any]:
         attributes[name] = attributes[name].partition(".")[0]
     if attributes.get("KmsMasterKeyId") and "SqsManagedSseEnabled" in attributes:
         attributes["SqsManagedSseEnabled"] = "false"
+    return answer
+
+
+#: How often a queue is looked at for somebody who waits (seconds).
+_LOOK = 0.1
+
+
+@operation("sqs", "ReceiveMessage")
+def receive_message(call: Call) -> dict[str, Any]:
+    """Messages, or nothing after the time to wait; moto would let nobody else be answered for so long."""
+    queue = _queue(call)
+    wait = int(call.get("WaitTimeSeconds", getattr(queue, "receive_message_wait_time_seconds", 0) or 0))
+    answer = call.forward(lambda request: {**request, "WaitTimeSeconds": 0})
+    if not answer.get("Messages") and call.waited() < wait:
+        raise Later(_LOOK)
     return answer
