@@ -18,6 +18,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rehearsal.kubernetes import toolchain
@@ -51,18 +52,13 @@ def lines(publication: Publication, archive: zipfile.ZipFile) -> list[str]:
     inside = f"{publication.module}@v{publication.version}/"
     paths = sorted(name.removeprefix(inside) for name in archive.namelist())
     for pattern in publication.files:
-        if not any(Publication.wants(single(publication, pattern), path) for path in paths):
+        if not any(replace(publication, files=(pattern,)).wants(path) for path in paths):
             raise SystemExit(f"versions.yml, published, {publication.role}: {pattern} fits no file of {inside}")
     return [
         f"{hashlib.sha256(archive.read(inside + path)).hexdigest()}  {publication.base}{path}"
         for path in paths
         if publication.wants(path)
     ]
-
-
-def single(publication: Publication, pattern: str) -> Publication:
-    """Return the publication with one pattern alone."""
-    return Publication(publication.role, publication.version, publication.repository, publication.module, (pattern,))
 
 
 def lock(role: str, published: Iterable[Publication]) -> str:
