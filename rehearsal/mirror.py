@@ -44,6 +44,10 @@ class MirrorError(RuntimeError):
     """The mirror can't be filled: a sentence."""
 
 
+class NoModuleError(MirrorError):
+    """A Go module can't be fetched."""
+
+
 @dataclass(frozen=True)
 class Publication:
     """What a role takes from a GitHub repository.
@@ -247,13 +251,13 @@ def _module(module: str, version: str, scratch: Path, say: Say) -> Iterator[zipf
             file.flush()
             archive = zipfile.ZipFile(file.name)
         except urllib.error.HTTPError as error:
-            raise MirrorError(f"{url} can't be had: {error.code} {error.reason}") from error
+            raise NoModuleError(f"{url} can't be had: {error.code} {error.reason}") from error
         except urllib.error.URLError as error:
-            raise MirrorError(f"{url} can't be had: {error.reason}") from error
+            raise NoModuleError(f"{url} can't be had: {error.reason}") from error
         except OSError as error:
-            raise MirrorError(f"{url} can't be had: {error.strerror or error}") from error
+            raise NoModuleError(f"{url} can't be had: {error.strerror or error}") from error
         except zipfile.BadZipFile as error:
-            raise MirrorError(f"{url} is not a zip file: {error}") from error
+            raise NoModuleError(f"{url} is not a zip file: {error}") from error
         with archive:
             yield archive
 
