@@ -24,6 +24,11 @@ description:
   - Namespaces, persistent volumes and their claims, and custom resource definitions take data along when they go, so
     their deletion has to be allowed by O(allow_destroy).
   - What is in a Secret is never shown.
+  - Any text in O(definitions), O(src) and O(patches) may refer to facts of the cluster, such as
+    C(${cluster.account_id}), but for keys and what an object is called by. There are C(account_id), C(arn),
+    C(endpoint), C(name), C(partition), C(region), C(version) and C(vpc_id). While the cluster isn't there a plan shows
+    them as C((known after apply)). C($${cluster.name}) stands for the text itself; C(${name}) and the like are left
+    alone.
 author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
@@ -49,6 +54,39 @@ options:
     type: list
     elements: path
     default: []
+  patches:
+    description:
+      - Partial documents that are merged onto those that they are for, before anything else is looked at, in the forms
+        of O(definitions). Each has C(apiVersion), C(kind) and C(metadata.name), and C(metadata.namespace) where the
+        object isn't in O(namespace). One that fits no object is an error.
+      - Dictionaries are merged, and V(null) takes a key out. Lists whose items all have a C(name) of their own are
+        merged by it (C(volumeMounts) by C(mountPath)); other lists are replaced.
+      - V($patch: delete) deletes such an item of a list, or the whole object; V($patch: replace) in a dictionary
+        replaces it.
+    type: raw
+  secrets:
+    description:
+      - Secrets of Secrets Manager that data of Secrets refer to. C(${secret.repo.password}) is what the secret called
+        V(repo) has under V(password) in its JSON object, C(${secret.repo}) all of its text.
+      - Such references are allowed in C(data) and C(stringData) of Secrets only. In C(data) a text with references is
+        encoded in base64 as a whole.
+      - The module reads the values itself, and needs C(secretsmanager:GetSecretValue) for it. They appear in no plan,
+        no result and no error.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What references call it.
+        type: str
+        required: true
+      secret_id:
+        description: Name or ARN of the secret.
+        type: str
+        required: true
+      region:
+        description: Region that it is in, by default the module's.
+        type: str
   namespace:
     description:
       - Namespace of the objects that name none, where their kind is one of Kubernetes' own or defined in the set.
@@ -149,6 +187,49 @@ EXAMPLES = r"""
     wait_conditions:
       - {api_version: karpenter.sh/v1, kind: NodePool, type: Ready}
 
+- name: A publisher's manifests, but for what is different here, and a repository's credential
+  innovate.platform.manifests:
+    cluster: dev
+    name: argocd
+    account_name: dev
+    region: eu-central-1
+    namespace: argocd
+    src: [files/argocd-install.yaml]
+    definitions:
+      - apiVersion: v1
+        kind: Namespace
+        metadata: {name: argocd}
+      - apiVersion: v1
+        kind: Secret
+        metadata:
+          name: platform-config
+          labels:
+            argocd.argoproj.io/secret-type: repository
+          annotations:
+            innovate/cluster: ${cluster.arn}
+        stringData:
+          url: https://github.com/innovate-inc/platform-config.git
+          username: git
+          password: ${secret.repository.token}
+    patches:
+      - apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: argocd-repo-server}
+        spec:
+          replicas: 2
+          template:
+            spec:
+              containers:
+                - name: argocd-repo-server
+                  resources:
+                    requests: {cpu: 100m, memory: 256Mi}
+      - apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: argocd-dex-server}
+        $patch: delete
+    secrets:
+      - {name: repository, secret_id: platform-config}
+
 - name: Take a set away, its namespace included
   innovate.platform.manifests:
     cluster: dev
@@ -191,7 +272,7 @@ objects:
     Namespace/backend: {uid: 0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0}
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -199,13 +280,16 @@ from ansible_collections.innovate.platform.plugins.module_utils._engine.resource
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._object_set import HANDS, ObjectSet
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._secret_values import SecretValues
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.eks_cluster_lookup import EksClusterLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.kubernetes_api_lookup import KubernetesApiLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest_set import ManifestSet
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.secret_value_lookup import SecretValueLookup
 from ansible_collections.innovate.platform.plugins.module_utils._manifests.declaration import (
     Declaration,
     declared_set,
+    secret_sources,
     set_outputs,
     set_resources,
     wait_conditions,
@@ -229,12 +313,26 @@ WAIT_CONDITIONS = {
         "status": {"type": "str", "default": "True"},
     },
 }
+SECRETS = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    # What secrets are called is none.
+    "no_log": False,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "secret_id": {"type": "str", "required": True, "no_log": False},
+        "region": {"type": "str"},
+    },
+}
 ARGUMENTS = {
     "cluster": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
     # Not for the system's log. What of it is to be hidden in results, `hide` says.
     "definitions": {"type": "raw", "no_log": True},
     "src": {"type": "list", "elements": "path", "default": []},
+    "patches": {"type": "raw", "no_log": True},
+    "secrets": SECRETS,
     "namespace": {"type": "str"},
     "parent_namespace": {"type": "str", "default": "kube-system"},
     "field_manager": {"type": "str"},
@@ -246,17 +344,21 @@ ARGUMENTS = {
 }
 
 
-def hide(module: AnsibleAWSModule, found: Sequence[Found]) -> None:
+def hide(module: AnsibleAWSModule, found: Mapping[str, Sequence[Found]]) -> None:
     """Hide what is in Secrets from the invocation and from whatever the API server answers, and nothing else.
 
-    Ansible would hide each text in ``definitions`` wherever it comes up, names and kinds among them.
+    Ansible would hide each text in ``definitions`` and ``patches`` wherever it comes up, names and kinds among them.
+
+    :param found: the documents by option.
     """
     params = module.params
-    texts = {str(leaf) for leaf in leaves(params["definitions"])}
-    module.no_log_values.difference_update(texts)
+    for option, documents in found.items():
+        module.no_log_values.difference_update({str(leaf) for leaf in leaves(params[option])})
+        params[option] = redacted(params[option], documents)
     credentials = {params.get(name) for name in ("access_key", "secret_key", "session_token")}
-    module.no_log_values.update({*secret_values(found), *(text for text in credentials if text)})
-    params["definitions"] = redacted(params["definitions"], found)
+    module.no_log_values.update(text for text in credentials if text)
+    for documents in found.values():
+        module.no_log_values.update(secret_values(documents))
 
 
 def main() -> None:
@@ -264,7 +366,8 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec={**ARGUMENTS, **STACK_ARGUMENTS}, supports_check_mode=True)
     params = module.params
     found, wrong = read(params["definitions"], params["src"])
-    hide(module, found)
+    patches, also_wrong = read(params["patches"], (), "patches")
+    hide(module, {"definitions": found, "patches": patches})
     declaration = Declaration(
         cluster=params["cluster"],
         name=params["name"],
@@ -272,10 +375,11 @@ def main() -> None:
         parent_namespace=params["parent_namespace"],
         field_manager=params["field_manager"] or "",
         conditions=params["wait_conditions"],
+        secrets=params["secrets"],
         wait_timeout=params["wait_timeout"],
         absent=params["state"] == "absent",
     )
-    documents, problems = declared_set(declaration, found, wrong)
+    documents, problems = declared_set(declaration, found, [*wrong, *also_wrong], patches)
     objects = ObjectSet(
         Cluster(declaration.cluster, module.warn),
         declaration.stack,
@@ -286,12 +390,14 @@ def main() -> None:
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],
         conditions=wait_conditions(declaration.conditions),
-        declared=frozenset(map(identity, documents)),
+        documents={identity(document): document for document in documents},
+        secrets=SecretValues(secret_sources(declaration, documents), module.no_log_values.update),
         absent=declaration.absent,
     )
     resources = set_resources(declaration, documents, objects)
     kinds = (
-        EksClusterLookup(),
+        EksClusterLookup(objects.cluster.describe),
+        SecretValueLookup(objects.secrets, objects.cluster),
         KubernetesApiLookup(objects.cluster),
         ManifestSet(objects),
         Manifest(objects),

@@ -32,14 +32,17 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds import _c
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster as Connection
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._object_set import ObjectSet
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._secret_values import SecretValues
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.eks_cluster_lookup import EksClusterLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.kubernetes_api_lookup import KubernetesApiLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest_set import ManifestSet
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.secret_value_lookup import SecretValueLookup
 from ansible_collections.innovate.platform.plugins.module_utils._manifests.declaration import (
     Declaration,
     declared_set,
+    secret_sources,
     set_resources,
     wait_conditions,
 )
@@ -89,6 +92,7 @@ class Objects:
         self.space = f"space-{self.name}"
         self.settings = {"wait_timeout": 60, **settings}
         self.warnings: list[str] = []
+        self.concealed: set[str] = set()
         self.calls: list[str] = []
 
     def thing(self, kind: str = "ConfigMap", name: str = "one", api_version: str = "v1", **more: Any) -> dict[str, Any]:
@@ -102,21 +106,34 @@ class Objects:
         settings = dict(self.settings)
         conditions = settings.pop("conditions", ())
         parent = settings.pop("parent", "kube-system")
+        patches = read(copy.deepcopy(settings.pop("patches", None)), (), "patches")[0]
         declaration = Declaration(
-            self.cluster, self.name, absent=absent, conditions=conditions, parent_namespace=parent
+            self.cluster,
+            self.name,
+            absent=absent,
+            conditions=conditions,
+            parent_namespace=parent,
+            secrets=settings.pop("secrets", ()),
         )
-        found, problems = declared_set(declaration, *read(copy.deepcopy(list(items)), ()))
+        found, problems = declared_set(declaration, *read(copy.deepcopy(list(items)), ()), patches)
         connection = Connection(self.cluster, self.warnings.append)
         objects = ObjectSet(
             connection,
             declaration.stack,
             parent,
-            declared=frozenset(map(identity, found)),
+            documents={identity(item): item for item in found},
+            secrets=SecretValues(secret_sources(declaration, found), self.concealed.update),
             absent=absent,
             conditions=wait_conditions(conditions),
             **settings,
         )
-        kinds = (EksClusterLookup(), KubernetesApiLookup(connection), ManifestSet(objects), Manifest(objects))
+        kinds = (
+            EksClusterLookup(connection.describe),
+            SecretValueLookup(objects.secrets, connection),
+            KubernetesApiLookup(connection),
+            ManifestSet(objects),
+            Manifest(objects),
+        )
         by_name = {kind.name: kind for kind in kinds}
         resources = set_resources(declaration, found, objects)
         problems += validate(resources, by_name)

@@ -18,14 +18,20 @@ from ansible_collections.innovate.platform.plugins.module_utils._engine.resource
 from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._object_set import ObjectSet
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity, needs, unready, uses
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._order import needs, uses
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._readiness import unready
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._refusals import at
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._secret_values import SecretValues
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.eks_cluster_lookup import EksClusterLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.kubernetes_api_lookup import KubernetesApiLookup
-from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest, _at
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest_set import ManifestSet
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.secret_value_lookup import SecretValueLookup
 from ansible_collections.innovate.platform.plugins.module_utils._manifests.declaration import (
     Declaration,
     declared_set,
+    secret_sources,
     set_resources,
 )
 from ansible_collections.innovate.platform.plugins.module_utils._manifests.documents import (
@@ -63,22 +69,32 @@ def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in names}
 
 
-def wrong(definitions: Any, src: Sequence[str] = (), **options: Any) -> list[str]:
+def wrong(definitions: Any, src: Sequence[str] = (), patches: Any = None, **options: Any) -> list[str]:
     declaration = Declaration(**{"cluster": "dev", "name": "set", **options})
-    return declared_set(declaration, *read(definitions, src))[1]
+    found, problems = read(definitions, src)
+    more, also = read(patches, (), "patches")
+    return declared_set(declaration, found, [*problems, *also], more)[1]
 
 
-def declared(*items: dict[str, Any], **options: Any) -> tuple[list[Resource], dict[str, Any]]:
+def declared(*items: dict[str, Any], patches: Any = None, **options: Any) -> tuple[list[Resource], dict[str, Any]]:
     declaration = Declaration(**{"cluster": "dev", "name": "set", **options})
-    found, problems = declared_set(declaration, *read(list(items), ()))
+    more = read(patches, (), "patches")[0]
+    found, problems = declared_set(declaration, *read(list(items), ()), more)
     assert problems == []
     objects = ObjectSet(
         Cluster("dev"),
         declaration.stack,
-        declared=frozenset(map(identity, found)),
+        documents={identity(item): item for item in found},
+        secrets=SecretValues(secret_sources(declaration, found)),
         absent=declaration.absent,
     )
-    kinds = (EksClusterLookup(), KubernetesApiLookup(objects.cluster), ManifestSet(objects), Manifest(objects))
+    kinds = (
+        EksClusterLookup(),
+        SecretValueLookup(objects.secrets, objects.cluster),
+        KubernetesApiLookup(objects.cluster),
+        ManifestSet(objects),
+        Manifest(objects),
+    )
     return set_resources(declaration, found, objects), {kind.name: kind for kind in kinds}
 
 
@@ -166,6 +182,132 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
 }
 
 
+SECRETS = [{"name": "repo", "secret_id": "platform-config"}]
+
+
+def patch(kind: str = "Deployment", name: Any = "web", api_version: str = "apps/v1", **more: Any) -> dict[str, Any]:
+    return thing(kind, name, api_version, **more)
+
+
+BAD |= {
+    "a patch that is no object": (thing(), {"patches": ["- 1"]}, "patches, document 1 is a list, not an object"),
+    "a patch that is no yaml": (thing(), {"patches": "kind: [unclosed"}, "patches, line 2, column 1: this is no YAML"),
+    "a patch without kind": (
+        thing(),
+        {"patches": [without(patch(), "kind")]},
+        "patches, document 1 (web) has no kind: a patch names its object by apiVersion, kind and metadata.name",
+    ),
+    "a patch without a name": (thing(), {"patches": [patch(name=None)]}, "(Deployment) has no metadata.name"),
+    "a patch without a version": (thing(), {"patches": [without(patch(), "apiVersion")]}, "has no apiVersion"),
+    "a patch for nothing": (
+        thing(),
+        {"patches": [patch()]},
+        "fits no object of the set: there is no Deployment.apps/team/web: declare that object, or take the patch out",
+    ),
+    "a patch for another name": (
+        thing(),
+        {"patches": [patch("ConfigMap", "ones", "v1")]},
+        "there is no ConfigMap/team/ones: did you mean ConfigMap/team/one?",
+    ),
+    "a patch for another namespace": (
+        thing(),
+        {"patches": [patch("ConfigMap", "one", "v1", namespace="")], "namespace": "other"},
+        "there is no ConfigMap/other/one: did you mean ConfigMap/team/one?",
+    ),
+    "a patch of another version": (
+        thing("CronJob", "c", "batch/v1"),
+        {"patches": [patch("CronJob", "c", "batch/v1beta1")]},
+        "(CronJob c) is written for batch/v1beta1, its object (definitions, document 1) for batch/v1: a patch can't",
+    ),
+    "a patch with a list for a dictionary": (
+        thing(data={"a": "1"}),
+        {"patches": [patch("ConfigMap", "one", "v1", data=["a"])]},
+        "has a list under data, where its object has a dictionary",
+    ),
+    "a patch with a dictionary for a list": (
+        thing("Role", "r", "rbac.authorization.k8s.io/v1", rules=[]),
+        {"patches": [patch("Role", "r", "rbac.authorization.k8s.io/v1", rules={"verbs": ["get"]})]},
+        "has a dictionary under rules, where its object has a list",
+    ),
+    "a patch that deletes what is not there": (
+        thing("Service", "s", spec={"ports": [{"name": "http", "port": 80}]}),
+        {"patches": [patch("Service", "s", "v1", spec={"ports": [{"name": "https", "$patch": "delete"}]})]},
+        "deletes spec.ports[name=https], which its object has not: it has http there",
+    ),
+    "a patch with another directive": (
+        thing(data={"a": "1"}),
+        {"patches": [patch("ConfigMap", "one", "v1", data={"$patch": "merge", "b": "2"})]},
+        "has $patch: merge under data: use delete, on an object or an item with a name in a list, or replace",
+    ),
+    "a patch that makes a mistake": (
+        thing(data={"a": "1"}),
+        {"patches": [patch("ConfigMap", "one", "v1", metadata={"labels": {"on": True}})]},
+        "definitions, document 1 with patches, document 1 (ConfigMap one) has on: true in metadata.labels",
+    ),
+    "a fact of the cluster that there is none of": (
+        thing(data={"a": "${cluster.accountid}"}),
+        {},
+        "of a cluster there is account_id, arn, endpoint, name, partition, region, version, vpc_id, or write $${clus",
+    ),
+    "a reference in a name": (
+        thing(name="x-${cluster.name}"),
+        {},
+        "has ${cluster.name} in metadata.name: what an object is called has to be known beforehand",
+    ),
+    "a reference in a namespace": (
+        thing(namespace="${cluster.name}"),
+        {},
+        "has ${cluster.name} in metadata.namespace: what an object is called has to be known beforehand",
+    ),
+    "a reference in a kind": (thing("${cluster.version}"), {}, "has ${cluster.version} in kind: what an object"),
+    "a label that an ARN does not fit into": (
+        thing(metadata={"labels": {"a": "${cluster.arn}"}}),
+        {},
+        "has a: '${cluster.arn}' in metadata.labels: a label's value is up to 63 letters",
+    ),
+    "a secret outside of Secrets": (
+        thing(data={"a": "x ${secret.repo.token}"}),
+        {},
+        "has ${secret.repo.token} outside of a Secret: secrets go into data or stringData of a Secret only, or write $",
+    ),
+    "a secret in an annotation of a Secret": (
+        thing("Secret", metadata={"annotations": {"a": "${secret.repo.token}"}}),
+        {},
+        "has ${secret.repo.token} outside of a Secret",
+    ),
+    "a secret that is not declared": (
+        thing("Secret", stringData={"a": "${secret.rep.token}", "b": "${secret.repo.token}"}),
+        {"secrets": SECRETS},
+        "has ${secret.rep.token}, but no secret is called 'rep': did you mean repo",
+    ),
+    "a secret where none is declared": (
+        thing("Secret", stringData={"a": "${secret.repo.token}"}),
+        {},
+        "has ${secret.repo.token}, but no secret is called 'repo': declare it under `secrets`, or write",
+    ),
+    "a secret with an empty key": (
+        thing("Secret", stringData={"a": "${secret.repo.}", "b": "${secret.repo}"}),
+        {"secrets": SECRETS},
+        "has ${secret.repo.}: give the key after the dot, or no dot",
+    ),
+    "a secret that nothing refers to": (
+        thing(),
+        {"secrets": SECRETS},
+        "secrets: nothing refers to 'repo': take it out",
+    ),
+    "a secret's name": (
+        thing("Secret", stringData={"a": "${secret.re po.x}"}),
+        {"secrets": [{"name": "re po", "secret_id": "x"}]},
+        "secrets: 're po' is no name for references: use up to 63 letters, digits, - and _",
+    ),
+    "two secrets of one name": (
+        thing("Secret", stringData={"a": "${secret.repo}"}),
+        {"secrets": [*SECRETS, {"name": "repo", "secret_id": "other"}]},
+        "secrets: 'repo' is there 2 times: give each its own name",
+    ),
+}
+
+
 @pytest.mark.parametrize("case", BAD, ids=str)
 def test_a_mistake_is_one_sentence(case: str) -> None:
     definitions, options, sentence = BAD[case]
@@ -218,6 +360,140 @@ def test_the_default_namespace_is_for_kinds_that_are_known_to_be_in_one() -> Non
         "CustomResourceDefinition.apiextensions.k8s.io/widgets.example.org",
         "NodePool.karpenter.sh/default",
     }
+
+
+# Patches
+
+
+def merged(document: dict[str, Any], *patches: dict[str, Any]) -> dict[str, Any]:
+    resources, _kinds = declared(document, patches=list(patches))
+    return dict(next(item for item in resources if item.kind == "manifest").properties["definition"])
+
+
+def test_a_patch_merges_dictionaries_and_named_items() -> None:
+    containers = [
+        {"name": "web", "image": "web:1", "args": ["a"], "env": [{"name": "A", "value": "1"}]},
+        {"name": "side", "image": "side:1"},
+    ]
+    document = deployment(containers=containers, tolerations=[{"key": "old"}], priorityClassName="low")
+    change = {
+        "replicas": 3,
+        "template": {
+            "spec": {
+                "containers": [
+                    {"name": "web", "args": ["b", "c"], "env": [{"name": "B", "value": "2"}]},
+                    {"name": "side", "$patch": "delete"},
+                    {"name": "more", "image": "more:1", "resources": None},
+                ],
+                "tolerations": [{"key": "new"}],
+                "priorityClassName": None,
+            }
+        },
+    }
+    spec = merged(document, patch(spec=change))["spec"]
+    assert spec["replicas"] == 3
+    assert spec["template"]["spec"] == {
+        "containers": [
+            {
+                "name": "web",
+                "image": "web:1",
+                "args": ["b", "c"],
+                "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+            },
+            {"name": "more", "image": "more:1"},
+        ],
+        "tolerations": [{"key": "new"}],
+    }
+
+
+def test_mounts_of_one_volume_are_told_apart_by_their_paths() -> None:
+    mounts = [{"name": "v", "mountPath": "/a"}, {"name": "w", "mountPath": "/b"}]
+    more = [{"name": "v", "mountPath": "/c"}, {"name": "w", "mountPath": "/b", "readOnly": True}]
+    document = deployment(containers=[{"name": "web", "image": "i", "volumeMounts": mounts}])
+    change = {"template": {"spec": {"containers": [{"name": "web", "volumeMounts": more}]}}}
+    assert merged(document, patch(spec=change))["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] == [
+        {"name": "v", "mountPath": "/a"},
+        {"name": "w", "mountPath": "/b", "readOnly": True},
+        {"name": "v", "mountPath": "/c"},
+    ]
+
+
+def test_lists_in_which_a_name_comes_twice_are_replaced() -> None:
+    subjects = [{"kind": "User", "name": "a"}, {"kind": "Group", "name": "a"}]
+    api, role = "rbac.authorization.k8s.io/v1", {"kind": "Role", "name": "r", "apiGroup": "x"}
+    binding = thing("RoleBinding", "b", api, subjects=subjects, roleRef=role)
+    new = [{"kind": "User", "name": "b"}]
+    assert merged(binding, patch("RoleBinding", "b", api, subjects=new))["subjects"] == new
+
+
+def test_a_dictionary_may_be_replaced_and_patches_follow_each_other() -> None:
+    document = thing(data={"a": "1", "b": "2"})
+    first = patch("ConfigMap", "one", "v1", data={"$patch": "replace", "c": "3"})
+    second = patch("ConfigMap", "one", "v1", data={"d": "4"})
+    assert merged(document, first, second)["data"] == {"c": "3", "d": "4"}
+    assert document["data"] == {"a": "1", "b": "2"}, "what is given isn't changed"
+
+
+def test_a_patch_deletes_an_object_and_mends_one_that_is_wrong() -> None:
+    bad = thing(name="two", metadata={"labels": {"on": True}})
+    gone = {**patch("ConfigMap", "one", "v1"), "$patch": "delete"}
+    mended = patch("ConfigMap", "two", "v1", metadata={"labels": {"on": "yes"}})
+    resources, _kinds = declared(thing(), bad, patches=[gone, mended])
+    names = [item.name for item in resources if item.kind == "manifest"]
+    assert names == ["ConfigMap/team/two"]
+
+
+def test_namespaces_of_patches_are_those_of_documents() -> None:
+    document = thing(namespace="")
+    change = patch("ConfigMap", "one", "v1", namespace="", data={"a": "1"})
+    for with_namespace in (document, change, None):
+        items = [
+            {**item, "metadata": {"name": "one", "namespace": "team"}} if item is with_namespace else item
+            for item in (document, change)
+        ]
+        resources, _kinds = declared(items[0], patches=[items[1]], namespace="team")
+        found = next(item for item in resources if item.kind == "manifest")
+        assert (found.name, found.properties["definition"]["data"]) == ("ConfigMap/team/one", {"a": "1"})
+
+
+# References
+
+
+def test_texts_refer_to_the_cluster() -> None:
+    texts = {
+        "whole": "${cluster.account_id}",
+        "part": "arn:aws:iam::${cluster.account_id}:role/${cluster.name}\n# ${cluster.region}\n",
+        "name": "${cluster.name}!",
+        "script": "echo ${FOO} ${cluster} $cluster ${cluster:-x} ${CLUSTER.x} $(x)",
+        "escaped": "$${cluster.region} $${secret.repo.x} $${OTHER}",
+    }
+    resources, kinds = declared(thing(data=texts, metadata={"labels": {"region": "${cluster.region}"}}))
+    definition = next(item for item in resources if item.kind == "manifest").properties["definition"]
+    assert str(definition["data"]["part"]).startswith(
+        "arn:aws:iam::${eks_cluster_lookup.cluster.account_id}:role/dev\n"
+    )
+    assert definition["data"]["name"] == "dev!"
+    assert definition["data"]["script"] == texts["script"]
+    assert definition["data"]["escaped"] == "${cluster.region} ${secret.repo.x} $${OTHER}"
+    made = plan(resources, kinds)
+    _before, after = shown(made.changing, kinds)
+    told = after["manifest.ConfigMap/team/one"]["definition"]
+    assert told["data"]["whole"] == told["metadata"]["labels"]["region"] == "(known after apply)"
+    assert told["data"]["part"] == ("arn:aws:iam::(known after apply):role/dev\n# (known after apply)\n")
+    there = Observed("dev", {"cluster_name": "dev"}, {"account_id": "111122223333", "region": "eu-central-1"})
+    known = make_plan(resources, kinds, {"eks_cluster_lookup": [there]}, Options("manifests-dev-set"))
+    _before, after = shown(known.changing, kinds)
+    told = after["manifest.ConfigMap/team/one"]["definition"]
+    assert told["data"]["part"] == "arn:aws:iam::111122223333:role/dev\n# eu-central-1\n"
+    assert actions(known) == actions(made), "the plan from empty is that of the apply"
+
+
+def test_a_reference_is_in_values_not_in_keys() -> None:
+    resources, _kinds = declared(thing(data={"a": "${cluster.arn}"}, metadata={"annotations": {"b": "${cluster.arn}"}}))
+    found = next(item for item in resources if item.kind == "manifest").properties["definition"]
+    assert str(found["metadata"]["annotations"]["b"]) == "${eks_cluster_lookup.cluster.arn}"
+    problems = wrong(thing(metadata={"annotations": {"${cluster.arn}": "x"}}))
+    assert "has '${cluster.arn}' in metadata.annotations" in problems[0]
 
 
 # Order
@@ -443,5 +719,5 @@ def test_conditions_may_be_asked_for() -> None:
 
 def test_fields_are_found_by_the_paths_that_conflicts_name() -> None:
     document = {"spec": {"containers": [{"name": "a"}, {"name": "web", "image": "web:1"}]}}
-    assert _at(document, 'spec.containers[name="web"].image') == "web:1"
-    assert _at(document, "spec.nothing.image") is None
+    assert at(document, 'spec.containers[name="web"].image') == "web:1"
+    assert at(document, "spec.nothing.image") is None

@@ -105,6 +105,7 @@ KINDS_IN_CLUSTERS = {
     "kubernetes_api_lookup": "tests/kubernetes/test_manifests.py",
     "manifest": "tests/kubernetes/test_manifests.py",
     "manifest_set": "tests/kubernetes/test_manifests.py",
+    "secret_value_lookup": "tests/kubernetes/test_manifests.py",
 }
 
 

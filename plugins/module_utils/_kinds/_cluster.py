@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .._engine.errors import EngineError
 from .._engine.observe import side_by_side
+from ._eks import cluster_attributes, describe_cluster
 from ._session import Session
 
 TOKEN_SECONDS = 600
@@ -78,12 +79,25 @@ class Cluster:
         self._opened: _Connection | None = None
         self._asked = False
         self._types: dict[tuple[str, str], dict[str, ApiType]] | None = None
+        self._described: dict[str, Any] | None = None
+        self.attributes: Mapping[str, Any] = {}
+
+    def describe(self, session: Session, name: str) -> dict[str, Any]:
+        """Return what EKS says of a cluster; of this one it is asked once."""
+        if name != self.name:
+            return describe_cluster(session, name)
+        with self._lock:
+            if self._described is None:
+                self._described = describe_cluster(session, name)
+            return self._described
 
     def open(self, session: Session) -> bool:
         """Tell whether the cluster is there, so that it can be called."""
         with self._lock:
             if not self._asked:
-                self._opened = _connect(session, self.name)
+                described = self.describe(session, self.name)
+                self.attributes = cluster_attributes(session, described)
+                self._opened = _connect(session, self.name, described)
                 self._asked = True
             return self._opened is not None
 
@@ -91,7 +105,7 @@ class Cluster:
         """Ask again for a cluster that wasn't there; raise if it still isn't."""
         with self._lock:
             if self._opened is None:
-                self._asked = False
+                self._asked, self._described = False, None
             if not self.open(session):
                 raise EngineError(f"cluster '{self.name}' can't be called yet: it has no endpoint")
 
@@ -290,10 +304,8 @@ class _Connection:
         raise ApiError(status, told.get("reason") or "error", str(told.get("message", "")), causes)
 
 
-def _connect(session: Session, name: str) -> _Connection | None:
+def _connect(session: Session, name: str, cluster: Mapping[str, Any]) -> _Connection | None:
     """Return a way into a cluster; None while it isn't there or has no API server yet."""
-    answer = session.call("eks", "describe_cluster", missing=["ResourceNotFoundException"], name=name)
-    cluster = answer.get("cluster", {})
     authority = (cluster.get("certificateAuthority") or {}).get("data")
     if not cluster.get("endpoint") or not authority or cluster.get("status") in ("CREATING", "DELETING", "FAILED"):
         return None

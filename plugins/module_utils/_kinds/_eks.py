@@ -37,6 +37,27 @@ _KINDS = (
 )
 
 
+def describe_cluster(session: Session, name: str) -> dict[str, Any]:
+    """Return what EKS says of a cluster; nothing if it has none of the name."""
+    found: dict[str, Any] = session.call("eks", "describe_cluster", missing=GONE, name=name).get("cluster", {})
+    return found
+
+
+def cluster_attributes(session: Session, cluster: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what others may want to know of a cluster, of what EKS says of it; None where it doesn't say it yet."""
+    network = cluster.get("resourcesVpcConfig") or {}
+    return {
+        "account_id": session.account_id,
+        "arn": cluster.get("arn"),
+        "cluster_security_group_id": network.get("clusterSecurityGroupId"),
+        "endpoint": cluster.get("endpoint"),
+        "partition": session.partition,
+        "region": session.region,
+        "version": cluster.get("version"),
+        "vpc_id": network.get("vpcId"),
+    }
+
+
 def cluster_names(session: Session, scope: Scope) -> list[str]:
     """Return the clusters that are declared, those that what is declared belongs to, and those that the stack owns."""
     declared = [

@@ -18,8 +18,11 @@ from typing import Any
 
 from .._engine.errors import EngineError
 from .._engine.observe import side_by_side
+from .._engine.resource import Ref, leaves
 from ._cluster import ApiError, ApiType, Cluster
-from ._objects import group_kind, parted, split
+from ._hidden import plain
+from ._objects import group_kind, identity, is_secret, parted, split
+from ._secret_values import LOOKUP, SecretValues
 
 ID = "applyset.kubernetes.io/id"
 TOOLING = "applyset.kubernetes.io/tooling"
@@ -39,7 +42,8 @@ class ObjectSet:
     :param namespace: where the parent object is.
     :param hands: patterns of field managers whose changes are drift, and brought back without ``force_conflicts``.
     :param conditions: for kinds such as ``NodePool.karpenter.sh``, types and statuses of conditions to wait for.
-    :param declared: identities of all that is declared.
+    :param documents: all that is declared, by identity, with the set's label, references, and secrets hidden.
+    :param secrets: what references to secrets yield.
     """
 
     cluster: Cluster
@@ -51,7 +55,8 @@ class ObjectSet:
     wait: bool = True
     wait_timeout: int = 600
     conditions: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    declared: frozenset[str] = frozenset()
+    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: SecretValues = field(default_factory=SecretValues)
     absent: bool = False
 
     def __post_init__(self) -> None:
@@ -65,9 +70,8 @@ class ObjectSet:
 
     @property
     def id(self) -> str:
-        """The set's identifier, made of its parent's name, namespace, kind and group as the KEP says."""
-        digest = hashlib.sha256(f"{self.stack}.{self.namespace}.ConfigMap.".encode()).digest()
-        return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
+        """The set's identifier."""
+        return set_id(self.stack, self.namespace)
 
     @property
     def parent(self) -> str:
@@ -88,6 +92,47 @@ class ObjectSet:
         group, version = split(str(document["apiVersion"]))
         return self.cluster.api_type(group, str(document["kind"]), version, fresh=fresh)
 
+    def sent(self, name: str) -> dict[str, Any]:
+        """Return a declared object as it is sent: references resolved, secrets in plain."""
+        found = plain(self.documents[name], self._resolve)
+        if is_secret(found):
+            self.secrets.conceal(text for text in leaves([found.get("data") or {}]) if isinstance(text, str))
+        return found
+
+    def _resolve(self, ref: Ref) -> Any:
+        kind, _dot, name = ref.address.partition(".")
+        if kind == LOOKUP:
+            return self.secrets.value(name, ref.attribute)
+        value = self.cluster.attributes.get(ref.attribute)
+        if value is None:
+            raise EngineError(f"cluster '{self.cluster.name}' has no {ref.attribute} yet: run this again later")
+        return value
+
+    def path_of(self, document: Mapping[str, Any]) -> str:
+        """Return the path of an object; empty if the API server doesn't offer its kind."""
+        offered = self.type_of(document)
+        if offered is None:
+            return ""
+        metadata = document["metadata"]
+        namespace = metadata.get("namespace", "")
+        if offered.namespaced != bool(namespace):
+            scope = "is in namespaces: give metadata.namespace" if offered.namespaced else "is in no namespace"
+            raise EngineError(
+                f"manifest.{identity(document)}: {offered.kind} {scope}"
+                + ("" if offered.namespaced else f": leave out metadata.namespace ({namespace})")
+            )
+        return offered.path(namespace, metadata["name"])
+
+    def apply(self, document: Mapping[str, Any], *, force: bool, dry_run: bool) -> dict[str, Any]:
+        """Apply an object under the set's field manager."""
+        path = self.path_of(document)
+        if not path:
+            self.type_of(document, fresh=True)
+            path = self.path_of(document)
+        if not path:
+            raise ApiError(404, "NotFound", f"it knows no {document['apiVersion']} {document['kind']}")
+        return self.cluster.apply(path, document, self.manager, force=force, dry_run=dry_run)
+
     def members(self, wanted: Mapping[str, str], parent: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         """List the objects that bear the set's label: of the kinds that are wanted, and of those it had before.
 
@@ -98,7 +143,7 @@ class ObjectSet:
         namespaces = {
             self.namespace,
             *listed(annotations.get(NAMESPACES)),
-            *(name.split("/")[1] for name in self.declared if name.count("/") == 2),
+            *(name.split("/")[1] for name in self.documents if name.count("/") == 2),
         }
         found = side_by_side(lambda name: self._listed(name, kinds[name], namespaces), sorted(kinds))
         return [item for items in found for item in items]
@@ -132,6 +177,12 @@ class ObjectSet:
         with self._lock:
             for what in ("ready", "gone"):
                 self._began.pop(f"{what} {name}", None)
+
+
+def set_id(stack: str, namespace: str) -> str:
+    """Return a set's identifier, made of its parent's name, namespace, kind and group as the KEP says."""
+    digest = hashlib.sha256(f"{stack}.{namespace}.ConfigMap.".encode()).digest()
+    return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
 def listed(text: str | None) -> list[str]:

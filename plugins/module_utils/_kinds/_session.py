@@ -55,6 +55,7 @@ class Session:
         retry_on: Iterable[str] = (),
         missing: Iterable[str] = (),
         attempts: int = 12,
+        region: str = "",
         **params: Any,
     ) -> dict[str, Any]:
         """Call an operation by boto3's name for it and return the response without its metadata.
@@ -63,8 +64,9 @@ class Session:
             (a role that can't be assumed yet) and things still in use (DependencyViolation).
         :param missing: error codes that mean there is no such thing; the answer is then an empty dictionary.
         :param attempts: how often what is in ``retry_on`` is tried; 12 are about 90 seconds.
+        :param region: another Region than the session's.
         """
-        function = getattr(self.client(service), operation)
+        function = getattr(self.client(service, region), operation)
         retry_on = list(retry_on)
         if retry_on:
             function = AWSRetry.jittered_backoff(
@@ -149,6 +151,12 @@ class Session:
         region = self.region if region is None else region
         account = self.account_id if account is None else account
         return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
+
+
+def error_code(error: EngineError) -> str:
+    """Return the code that a service answered a call with; empty where it was none of a service's."""
+    code: str = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", "")
+    return code
 
 
 def _camel(operation: str) -> str:

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope
+from ._eks import cluster_attributes, describe_cluster
 from ._session import Session
 
 _NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
@@ -21,33 +22,32 @@ class EksClusterLookup(Kind):
     properties: ClassVar[Mapping[str, Property]] = {
         "cluster_name": Property("str", required=True, doc="The cluster's name in the account and Region.")
     }
-    attributes = ("arn", "partition", "region", "account_id", "cluster_security_group_id", "vpc_id", "version")
+    attributes = (
+        "arn",
+        "partition",
+        "region",
+        "account_id",
+        "cluster_security_group_id",
+        "vpc_id",
+        "version",
+        "endpoint",
+    )
     key = ("cluster_name",)
     lookup = True
     taggable = False
+
+    def __init__(self, describe: Callable[[Session, str], Mapping[str, Any]] = describe_cluster) -> None:
+        self._describe = describe
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """Describe each cluster. One that doesn't have its security group yet isn't there for anybody else."""
 
         def one(name: str) -> Observed | None:
-            found = session.call("eks", "describe_cluster", missing=["ResourceNotFoundException"], name=name)
-            cluster = found.get("cluster", {})
-            network = cluster.get("resourcesVpcConfig", {})
-            if not network.get("clusterSecurityGroupId") or cluster.get("status") in ("DELETING", "FAILED"):
+            cluster = self._describe(session, name)
+            attributes = cluster_attributes(session, cluster)
+            if not attributes["cluster_security_group_id"] or cluster.get("status") in ("DELETING", "FAILED"):
                 return None
-            return Observed(
-                id=cluster["name"],
-                properties={"cluster_name": cluster["name"]},
-                attributes={
-                    "arn": cluster["arn"],
-                    "partition": session.partition,
-                    "region": session.region,
-                    "account_id": session.account_id,
-                    "cluster_security_group_id": network["clusterSecurityGroupId"],
-                    "vpc_id": network.get("vpcId"),
-                    "version": cluster.get("version"),
-                },
-            )
+            return Observed(cluster["name"], {"cluster_name": cluster["name"]}, attributes)
 
         found = session.each(one, scope.names(self.name, "cluster_name"))
         return [cluster for cluster in found if cluster is not None]

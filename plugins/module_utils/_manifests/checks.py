@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._kinds._objects import CRD, PART_OF, group_kind
+from .references import referring, sampled
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -29,6 +30,18 @@ _LONG = 253
 def document_problems(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with one document, as sentences that go on after where it stands."""
     api_version, kind = document.get("apiVersion"), document.get("kind")
+    metadata = document.get("metadata")
+    fixed = {"apiVersion": api_version, "kind": kind}
+    if isinstance(metadata, Mapping):
+        fixed |= {f"metadata.{name}": metadata.get(name) for name in ("name", "namespace")}
+    varying = [
+        f"has {text} in {where}: what an object is called"
+        for where, value in fixed.items()
+        for text in referring(value)
+    ]
+    if varying:
+        yield from (f"{text} has to be known beforehand, write it without a reference" for text in varying)
+        return
     if not api_version:
         yield "has no apiVersion, such as v1 or apps/v1"
     elif not isinstance(api_version, str) or not _VERSION.fullmatch(api_version):
@@ -37,7 +50,6 @@ def document_problems(document: Mapping[str, Any]) -> Iterator[str]:
         yield "has no kind"
     elif not isinstance(kind, str) or not _KIND.fullmatch(kind):
         yield f"has kind {kind!r}: a kind is one word that begins with a capital"
-    metadata = document.get("metadata")
     if not isinstance(metadata, Mapping):
         yield "has no metadata" if metadata is None else "has metadata that are not a dictionary"
         return
@@ -81,7 +93,7 @@ def _pair(field: str, key: Any, value: Any) -> Iterator[str]:
     if not isinstance(value, str):
         shown = str(value).lower() if isinstance(value, bool) else value
         yield f"has {key}: {shown} in {where}, which is not a text: put it in quotes"
-    elif field == "labels" and (len(value) > 63 or not _VALUE.fullmatch(value)):
+    elif field == "labels" and (len(sampled(value)) > 63 or not _VALUE.fullmatch(sampled(value))):
         yield f"has {key}: {value!r} in {where}: a label's value is up to 63 letters, digits, - _ ."
 
 
@@ -123,7 +135,7 @@ def _secret(document: Mapping[str, Any]) -> Iterator[str]:
         for key, value in (values or {}).items():
             if not isinstance(value, str):
                 yield f"has {field}.{key}, which is not a text: put it in quotes"
-            elif field == "data" and not _is_base64(value):
+            elif field == "data" and not referring(value) and not _is_base64(value):
                 yield f"has data.{key}, which is not base64: put plain text under stringData"
 
 

@@ -10,29 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._engine.resource import Ref, Resource
-from .._kinds._object_set import ObjectSet
-from .._kinds._objects import (
-    CLUSTER_SCOPED,
-    CRD,
-    OWN_GROUPS,
-    PART_OF,
-    crd_kind,
-    crd_versions,
-    group_kind,
-    hidden,
-    identity,
-    needs,
-    split,
-)
+from .._engine.resource import Ref, Resource, leaves
+from .._kinds._hidden import Coded, Hidden, hidden
+from .._kinds._object_set import ObjectSet, set_id
+from .._kinds._objects import CRD, PART_OF, crd_versions, group_kind, identity, split
+from .._kinds._order import needs
+from .._kinds._secret_values import LOOKUP, Source
 from .checks import document_problems, namespace_problems
 from .documents import Found, encoded
+from .patches import called, is_namespaced, patched, scopes_of
+from .references import CLUSTER, resolved, secret_keys
 
 _CLUSTER = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LONGEST = 253
+_ALIAS = re.compile(r"[A-Za-z0-9]([-_A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 SET = "manifest_set.main"
-CLUSTER = "eks_cluster_lookup.cluster"
 
 
 @dataclass(frozen=True)
@@ -41,6 +34,7 @@ class Declaration:
 
     :param namespace: for objects of Kubernetes' own kinds, and of kinds defined in the set, that name none.
     :param conditions: items of ``wait_conditions``.
+    :param secrets: items of ``secrets``.
     """
 
     cluster: str
@@ -49,6 +43,7 @@ class Declaration:
     parent_namespace: str = "kube-system"
     field_manager: str = ""
     conditions: Sequence[Mapping[str, Any]] = ()
+    secrets: Sequence[Mapping[str, Any]] = ()
     wait_timeout: int = 600
     absent: bool = False
 
@@ -59,34 +54,37 @@ class Declaration:
 
 
 def declared_set(
-    declaration: Declaration, found: Sequence[Found], wrong: Sequence[str] = ()
+    declaration: Declaration, found: Sequence[Found], wrong: Sequence[str] = (), patches: Sequence[Found] = ()
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the objects of a set, ready to be sent but for the set's label, and everything that is wrong.
+    """Return a set's objects with its label, secrets hidden, references unresolved, and everything that is wrong.
 
     :param wrong: what was wrong with the texts that the documents were read from.
+    :param patches: partial documents to be merged onto those that they are for.
     """
     problems = [*_parameters(declaration), *wrong]
     if not found and not wrong and not declaration.absent:
         problems.append(
             "definitions and src hold no document: give some, or set state: absent to delete what the set has"
         )
+    merged, faults = patched(found, () if declaration.absent else patches, declaration.namespace)
+    # What a text that is no YAML would have held, a patch may be for.
+    problems += [] if wrong else faults
     sound: list[Found] = []
-    for item in found:
-        faults = list(document_problems(item.document))
-        problems += [f"{item.where}{_called(item.document)} {fault}" for fault in faults]
+    names = {str(item["name"]) for item in declaration.secrets}
+    for item in merged:
+        document, unresolved = resolved(item.document, declaration.cluster, names)
+        faults = [*document_problems(item.document), *unresolved]
+        problems += [f"{item.where}{called(item.document)} {fault}" for fault in faults]
         if not faults:
-            sound.append(item)
-    scopes = {
-        crd_kind(item.document): (item.document.get("spec") or {}).get("scope") == "Namespaced"
-        for item in sound
-        if group_kind(item.document) == CRD
-    }
+            sound.append(Found(document, item.where))
+    scopes = scopes_of(sound)
     objects = []
     for item in sound:
         document, faults = _placed(item.document, declaration.namespace, scopes)
-        problems += [f"{item.where}{_called(item.document)} {fault}" for fault in faults]
+        problems += [f"{item.where}{called(item.document)} {fault}" for fault in faults]
         if not faults:
-            objects.append(Found(document, item.where))
+            label = set_id(declaration.stack, declaration.parent_namespace)
+            objects.append(Found(hidden(_labelled(document, label)), item.where))
     counts = Counter(identity(item.document) for item in objects)
     for name, count in counts.items():
         if count > 1:
@@ -97,7 +95,31 @@ def declared_set(
             f"parent_namespace: '{declaration.parent_namespace}' is declared in the set itself, whose parent object "
             "has to stand before it: use a namespace that is there, such as kube-system"
         )
+    if not problems and not declaration.absent:
+        used = {name for item in objects for name in _secrets_of(item.document)}
+        problems += [
+            f"secrets: nothing refers to '{name}': take it out, or refer to it" for name in sorted(names - used)
+        ]
     return [item.document for item in objects], problems
+
+
+def secret_sources(declaration: Declaration, documents: Sequence[Mapping[str, Any]]) -> list[Source]:
+    """Return the secrets that are declared, with the keys that documents refer to; none for a set that goes."""
+    if declaration.absent:
+        return []
+    keys: dict[str, set[str]] = {}
+    for document in documents:
+        for name, found in _secrets_of(document).items():
+            keys.setdefault(name, set()).update(found)
+    return [
+        Source(item["name"], item["secret_id"], item.get("region") or "", frozenset(keys.get(item["name"], ())))
+        for item in declaration.secrets
+    ]
+
+
+def _secrets_of(document: Mapping[str, Any]) -> dict[str, set[str]]:
+    values = (leaf.value for leaf in leaves(document.get("data") or {}) if isinstance(leaf, Hidden))
+    return secret_keys([value.text for value in values if isinstance(value, Coded)])
 
 
 def set_resources(
@@ -123,6 +145,15 @@ def set_resources(
         ),
         *(
             Resource(
+                LOOKUP,
+                source.name,
+                {"secret_id": source.secret_id, "region": source.region or None},
+                hint="create it before this is applied, or correct secret_id",
+            )
+            for source in objects.secrets.sources
+        ),
+        *(
+            Resource(
                 "kubernetes_api_lookup",
                 re.sub(r"[^A-Za-z0-9]+", "-", api),
                 {"api": api},
@@ -144,8 +175,12 @@ def set_resources(
             Resource(
                 "manifest",
                 name,
-                {"object": name, "definition": hidden(_labelled(document, objects.id))},
-                depends_on=(SET, *(f"manifest.{other}" for other in sorted(before[name]))),
+                {"object": name, "definition": document},
+                depends_on=(
+                    SET,
+                    *(f"{LOOKUP}.{source}" for source in sorted(_secrets_of(document))),
+                    *(f"manifest.{other}" for other in sorted(before[name])),
+                ),
             )
             for name, document in unique.items()
         ),
@@ -176,22 +211,10 @@ def wait_conditions(items: Sequence[Mapping[str, Any]]) -> dict[str, tuple[tuple
     return found
 
 
-def _called(document: Mapping[str, Any]) -> str:
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    words = " ".join(str(word) for word in (document.get("kind"), name) if word)
-    return f" ({words})" if words else ""
-
-
 def _placed(document: Mapping[str, Any], default: str, scopes: Mapping[str, bool]) -> tuple[dict[str, Any], list[str]]:
     """Return a document in its namespace. Kinds that nobody here defines are taken as they are written."""
-    name = group_kind(document)
-    group, _version = split(document["apiVersion"])
     namespace = document["metadata"].get("namespace")
-    if name in scopes:
-        namespaced: bool | None = scopes[name]
-    else:
-        namespaced = name not in CLUSTER_SCOPED if group in OWN_GROUPS else None
+    namespaced = is_namespaced(document, scopes)
     # Server-side apply takes no status; generators of definitions leave an empty one in their files.
     kept = {key: value for key, value in encoded(document).items() if key != "status"}
     if namespaced is False and namespace:
@@ -233,4 +256,14 @@ def _parameters(declaration: Declaration) -> list[str]:
         for item in declaration.conditions
         if item["status"] not in ("True", "False", "Unknown")
     ]
+    return problems + _secrets(declaration.secrets)
+
+
+def _secrets(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    problems = []
+    for name, count in Counter(item["name"] for item in items).items():
+        if count > 1:
+            problems.append(f"secrets: '{name}' is there {count} times: give each its own name")
+        if not _ALIAS.fullmatch(name):
+            problems.append(f"secrets: {name!r} is no name for references: use up to 63 letters, digits, - and _")
     return problems

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._engine.resource import leaves, transform
+from .._engine.resource import Join, Ref, leaves, transform
+from .._kinds._hidden import Coded
+from .._kinds._objects import is_secret
 
 _TELLING = 8
 
@@ -53,17 +55,20 @@ def _loader() -> Any:
     return loader
 
 
-def read(definitions: Any, src: Sequence[str]) -> tuple[list[Found], list[str]]:
-    """Return all documents, the items of lists one by one, and what is wrong with the texts they are read from."""
+def read(definitions: Any, src: Sequence[str], what: str = "definitions") -> tuple[list[Found], list[str]]:
+    """Return all documents, the items of lists one by one, and what is wrong with the texts they are read from.
+
+    :param what: the name of the option, for people.
+    """
     problems: list[str] = []
     found: list[Found] = []
     given = definitions if isinstance(definitions, (list, tuple)) else [definitions] if definitions else []
     for index, item in enumerate(given, 1):
-        where = "definitions" if len(given) == 1 else f"definitions, item {index}"
+        where = what if len(given) == 1 else f"{what}, item {index}"
         if isinstance(item, str):
             found += _parse(item, where, problems)
         elif item is not None:
-            found += _checked(item, f"definitions, document {index}", problems)
+            found += _checked(item, f"{what}, document {index}", problems)
     for name in src:
         try:
             text = Path(name).expanduser().read_text(encoding="utf-8")
@@ -138,15 +143,19 @@ def _without_values(document: Mapping[str, Any]) -> dict[str, Any]:
 def encoded(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Secret with its ``stringData`` under ``data``; anything else as it is.
 
+    What has references is text in both: it is encoded when they are resolved.
+
     The API server moves them there itself, but notes whose they are under the old name, so that a key that is no longer
     declared would stay (https://github.com/kubernetes/kubernetes/issues/70281).
     """
-    texts = document.get("stringData")
-    if document.get("kind") != "Secret" or document.get("apiVersion") != "v1" or not isinstance(texts, Mapping):
+    texts, data = document.get("stringData") or {}, document.get("data") or {}
+    if not is_secret(document) or not (texts or data):
         return dict(document)
-    data = {key: _encoded(value) for key, value in texts.items()}
-    kept = {key: value for key, value in document.items() if key != "stringData"}
-    return {**kept, "data": {**(document.get("data") or {}), **data}}
+    coded = {
+        **{key: Coded(value) if isinstance(value, (Ref, Join)) else value for key, value in data.items()},
+        **{key: Coded(value) if isinstance(value, (Ref, Join)) else _encoded(value) for key, value in texts.items()},
+    }
+    return {**{key: value for key, value in document.items() if key != "stringData"}, "data": coded}
 
 
 def secret_values(found: Iterable[Found]) -> set[str]:
