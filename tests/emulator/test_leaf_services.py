@@ -7,6 +7,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.emulator.conftest import Aws
 
 TAGS = [{"Key": "innovate:stack", "Value": "one"}]
@@ -95,6 +98,15 @@ def test_audiences_of_a_provider_come_and_go(fresh: Aws) -> None:
     iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="b")
     iam.remove_client_id_from_open_id_connect_provider(**provider, ClientID="a")
     assert iam.get_open_id_connect_provider(**provider)["ClientIDList"] == ["b"]
+
+
+def test_a_service_has_one_role_in_an_account(fresh: Aws) -> None:
+    iam = fresh("iam")
+    made = iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")["Role"]
+    assert made["Arn"].endswith(":role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot")
+    with pytest.raises(ClientError, match=r"InvalidInput.*has been taken in this account"):
+        iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    assert iam.get_role(RoleName="AWSServiceRoleForEC2Spot")["Role"]["Arn"] == made["Arn"]
 
 
 def test_log_groups_are_described_by_name_or_arn(fresh: Aws) -> None:

@@ -25,6 +25,7 @@ from .iam_oidc_provider import IamOidcProvider
 from .iam_policy import IamPolicy
 from .iam_role import IamRole
 from .iam_role_lookup import IamRoleLookup
+from .iam_service_linked_role import IamServiceLinkedRole
 from .internet_gateway import InternetGateway
 from .kms_alias import KmsAlias
 from .kms_key import KmsKey
@@ -71,6 +72,7 @@ _TYPES: tuple[type[Kind], ...] = (
     IamPolicy,
     IamRole,
     IamRoleLookup,
+    IamServiceLinkedRole,
     InternetGateway,
     KmsAlias,
     KmsKey,

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IAM: the audiences of OpenID Connect providers, and trust policies that can be read.
+"""IAM: the audiences of OpenID Connect providers, trust policies that can be read, roles of services.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
 """
@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.iam.models import iam_backends
+from moto.iam.models import SERVICE_NAME_CONVERSION, iam_backends
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
+
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html
+SERVICE_NAME_CONVERSION.update({"spot": "EC2Spot", "spotfleet": "EC2SpotFleet"})
 
 
 def _provider(call: Call) -> Any:
@@ -55,4 +58,17 @@ def check_trust_policy(call: Call) -> dict[str, Any]:
             raise AwsError("MalformedPolicyDocument", "Has prohibited field Resource")
     if not isinstance(statements, dict | list):
         raise AwsError("MalformedPolicyDocument", "Missing required field Statement")
+    return call.forward()
+
+
+@operation("iam", "CreateServiceLinkedRole")
+def create_service_linked_role(call: Call) -> dict[str, Any]:
+    """A service's role, of which there is one in an account: AWS has an error of its own for a second one."""
+    path = f"/aws-service-role/{call['AWSServiceName']}/"
+    backend = iam_backends[call.account][call.partition]
+    if not call.get("CustomSuffix") and (there := [role for role in backend.roles.values() if role.path == path]):
+        raise AwsError(
+            "InvalidInput",
+            f"Service role name {there[0].name} has been taken in this account, please try a different suffix.",
+        )
     return call.forward()

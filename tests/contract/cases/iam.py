@@ -103,4 +103,10 @@ CASES = [
         mutable={"client_id_list": ["sts.amazonaws.com", "other"], "thumbprint_list": ["b" * 40]},
         immutable={"url": "https://oidc.example.com/another"},
     ),
+    Case(
+        "iam_service_linked_role",
+        {"aws_service_name": "spot.amazonaws.com"},
+        unchanged={"aws_service_name": "another service's role is another one"},
+        fresh=True,
+    ),
 ]
