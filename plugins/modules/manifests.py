@@ -26,8 +26,8 @@ description:
   - What is in a Secret is never shown.
   - Any text in O(definitions), O(src) and O(patches) may refer to facts of the cluster, such as
     C(${cluster.account_id}), but for keys and what an object is called by. There are C(account_id), C(arn),
-    C(endpoint), C(name), C(partition), C(region), C(version) and C(vpc_id). While the cluster isn't there a plan shows
-    them as C((known after apply)). C($${cluster.name}) stands for the text itself; C(${name}) and the like are left
+    C(endpoint), C(name), C(partition), C(region), C(version) and C(vpc_id). While the cluster isn't there a plan says
+    that they are known after apply. C($${cluster.name}) stands for the text itself; C(${name}) and the like are left
     alone.
 author:
   - Innovate platform maintainers (@innovate-inc)
@@ -61,8 +61,8 @@ options:
         object isn't in O(namespace). One that fits no object is an error.
       - Dictionaries are merged, and V(null) takes a key out. Lists whose items all have a C(name) of their own are
         merged by it (C(volumeMounts) by C(mountPath)); other lists are replaced.
-      - V($patch: delete) deletes such an item of a list, or the whole object; V($patch: replace) in a dictionary
-        replaces it.
+      - C($patch) as a key, V(delete) being its value, deletes such an item of a list, or the whole object. With
+        V(replace) it replaces the dictionary that it is in.
     type: raw
   secrets:
     description:
