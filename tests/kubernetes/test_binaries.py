@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
+import errno
+import hashlib
+import importlib.util
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rehearsal.kubernetes import binaries
+from rehearsal.kubernetes import adaptations, binaries, toolchain
 from rehearsal.kubernetes.binaries import Program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +37,58 @@ def hello(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     (module / "go.sum").write_text("")
     (module / "main.go").write_text('package main\n\nfunc main() { println("hello version 1.2.3") }\n')
     return Program("hello", "1.2.3", module, ".", tell=())
+
+
+GREET = "example.org/greet"
+GREET_MOD = f"module {GREET}\n\ngo 1.26.0\n"
+GREET_GO = """package greet
+
+// Whom is told by the caller.
+func Whom(polite bool, name string) string { return "hello " + name }
+"""
+
+
+def checksum(files: dict[str, str]) -> str:
+    """The ``h1`` checksum of go.sum: of the sorted list of files with their SHA-256."""
+    lines = [f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in sorted(files.items())]
+    return "h1:" + base64.b64encode(hashlib.sha256("".join(lines).encode()).digest()).decode()
+
+
+@pytest.fixture
+def greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """A program that needs a module, and a module proxy in a folder that has it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("GOMODCACHE", raising=False)
+    proxy = tmp_path / "proxy"
+    versions = proxy / GREET / "@v"
+    versions.mkdir(parents=True)
+    (versions / "v1.0.0.info").write_text('{"Version": "v1.0.0"}')
+    (versions / "v1.0.0.mod").write_text(GREET_MOD)
+    files = {f"{GREET}@v1.0.0/go.mod": GREET_MOD, f"{GREET}@v1.0.0/greet.go": GREET_GO}
+    with zipfile.ZipFile(versions / "v1.0.0.zip", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    monkeypatch.setenv("GOPROXY", proxy.as_uri())
+    monkeypatch.setenv("GONOPROXY", "none")
+    module = tmp_path / "greeter"
+    module.mkdir()
+    (module / "go.mod").write_text(f"module example.org/greeter\n\ngo 1.26.0\n\nrequire {GREET} v1.0.0\n")
+    sums = {"v1.0.0": checksum(files), "v1.0.0/go.mod": checksum({"go.mod": GREET_MOD})}
+    (module / "go.sum").write_text("".join(f"{GREET} {version} {value}\n" for version, value in sums.items()))
+    (module / "main.go").write_text(
+        f'package main\n\nimport "{GREET}"\n\nfunc main() {{ println(greet.Whom("you")) }}\n'
+    )
+    return Program("greeter", "1.0.0", module, ".", tell=None)
+
+
+RULES = f"""
+- module: {GREET}
+  changes:
+    - file: greet.go
+      pattern: ^func Whom\\(polite bool, (.*)\\)
+      replacement: func Whom(\\1)
+      count: COUNT
+"""
 
 
 def program_at(folder: Path, name: str, text: str) -> Path:
@@ -92,3 +149,130 @@ def test_the_machines_own_program_counts_when_it_is_of_the_pinned_minor_version(
     binaries._told.cache_clear()
     asset = program_at(tmp_path / "assets", "hello", "hello v1.2.4")
     assert binaries.find(hello) == binaries.Found(asset, "KUBEBUILDER_ASSETS")
+
+
+def test_a_required_module_is_adapted_by_rules_that_fit(greeter: Program) -> None:
+    with pytest.raises(binaries.BuildError, match="not enough arguments in call to"):
+        binaries.build([greeter])
+    before = binaries.cached(greeter)
+    (greeter.module / adaptations.FILE).write_text(RULES.replace("COUNT", "1"))
+    # Another rule is another program.
+    assert binaries.cached(greeter) != before
+    said: list[str] = []
+    binaries.build([greeter], said.append)
+    path = binaries.cached(greeter)
+    assert "hello you" in subprocess.run([path], capture_output=True, text=True, check=True).stderr
+    assert re.search(r"^\[1/1\] greeter 1\.0\.0: building, after \d+ s for \d+ modules$", said[0])
+    assert re.search(r"^\[1/1\] greeter 1\.0\.0: built in \d+ s, \d+ s of CPU, \d+ packages, \d+ MiB$", said[1])
+
+
+def test_rules_that_dont_fit_the_module_end_the_build(greeter: Program) -> None:
+    (greeter.module / adaptations.FILE).write_text(
+        RULES.replace("COUNT", "2") + "    - {file: gone.go, pattern: x, replacement: y, count: 1}\n"
+    )
+    with pytest.raises(binaries.BuildError) as caught:
+        binaries.build([greeter])
+    count, file = str(caught.value).splitlines()
+    assert "greet@v1.0.0/greet.go has '^func Whom" in count
+    assert count.endswith(" 1 times, not 2")
+    assert file == "greet@v1.0.0 has no file gone.go"
+    assert binaries.find(greeter) is None
+
+
+def test_a_checksum_that_differs_is_one_sentence(greeter: Program) -> None:
+    sums = greeter.module / "go.sum"
+    sums.write_text(re.sub(r"(v1\.0\.0 h1:).{8}", r"\1AAAAAAAA", sums.read_text()))
+    with pytest.raises(binaries.BuildError) as caught:
+        binaries.build([greeter])
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith(f"greeter 1.0.0 can't be built: {GREET}@v1.0.0 has another checksum than in {sums}: ")
+    assert "SECURITY ERROR" in str(caught.value)
+
+
+def test_a_checksum_that_is_missing_is_one_sentence(greeter: Program) -> None:
+    (greeter.module / "go.sum").write_text("")
+    with pytest.raises(
+        binaries.BuildError, match=r"can't be built: \S+/greeter/go\.sum lacks checksums: run `go mod tidy`"
+    ):
+        binaries.build([greeter])
+
+
+@pytest.mark.parametrize(
+    ("proxy", "sentence"),
+    [
+        # Nothing listens on the port "discard".
+        ("http://127.0.0.1:9", "the module proxy http://127.0.0.1:9 can't be used (dial tcp 127.0.0.1:9: "),
+        ("off", f"{GREET}@v1.0.0 isn't on this machine and GOPROXY=off forbids to fetch it"),
+    ],
+)
+def test_a_module_proxy_that_is_down_is_one_sentence(
+    greeter: Program, monkeypatch: pytest.MonkeyPatch, proxy: str, sentence: str
+) -> None:
+    monkeypatch.setenv("GOPROXY", proxy)
+    with pytest.raises(binaries.BuildError) as caught:
+        binaries.build([greeter])
+    assert str(caught.value).startswith(f"greeter 1.0.0 can't be built: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "/go/pkg/tool/linux_amd64/link: mapping output file failed: no space left on device",
+            "no space is left for /scratch: make room there, or set XDG_CACHE_HOME to a larger disk",
+        ),
+        (
+            "k8s.io/api/core/v1: /go/pkg/tool/linux_amd64/compile: signal: killed",
+            "the compiler was killed: most likely the machine has too little memory",
+        ),
+        (
+            "main.go:3:8: example.org/a@v1.0.0: reading https://goproxy.example.org/a/@v/v1.0.0.zip: 404 Not Found",
+            "the module proxy doesn't have https://goproxy.example.org/a/@v/v1.0.0.zip: set GOPROXY to one that does",
+        ),
+        ("main.go:3:2: undefined: a", ""),
+    ],
+)
+def test_what_the_go_command_says_is_told_in_one_sentence(said: str, sentence: str) -> None:
+    assert toolchain.reason(said, Path("/wrapper"), Path("/scratch")) == sentence
+
+
+def test_a_full_disk_is_one_sentence(hello: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/bin/hello")
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(binaries.BuildError, match=r"^no space is left for .*/cache/innovate-platform/bin/\.build-"):
+        binaries.build([hello])
+
+
+def test_modules_that_the_machine_has_are_not_fetched(
+    greeter: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (greeter.module / adaptations.FILE).write_text(RULES.replace("COUNT", "1"))
+    own = tmp_path / "gopath" / "pkg" / "mod" / "cache" / "download"
+    own.parent.mkdir(parents=True)
+    (tmp_path / "proxy").rename(own)
+    monkeypatch.setenv("GOPATH", str(tmp_path / "gopath"))
+    monkeypatch.setenv("GOPROXY", "off")
+    before = sorted(own.rglob("*"))
+    binaries.build([greeter])
+    assert binaries.find(greeter) is not None
+    assert sorted(own.rglob("*")) == before
+
+
+def test_the_rehearsal_needs_programs_of_the_table() -> None:
+    assert set(binaries.REHEARSAL) == set(binaries.programs())
+
+
+def test_the_valkey_server_runs() -> None:
+    answer = subprocess.run([binaries.valkey_server(), "--version"], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("Valkey server v=")
+
+
+def test_a_machine_without_valkey_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(binaries.BuildError, match="install valkey or redis"):
+        binaries.valkey_server()
+    own = program_at(tmp_path, "redis-server", "Redis server v=7.2.0")
+    assert binaries.valkey_server() == own
