@@ -11,6 +11,7 @@ import http.client
 import json
 import ssl
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -60,6 +61,36 @@ class Api:
     def delete(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """DELETE an object."""
         return self.request("DELETE", path, body)
+
+    def watch(self, path: str, version: str, **query: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(type, object) of each change after a resource version, until the server ends the watch.
+
+        Raises:
+            ApiError: the server refused, also later: 410 where the version is too old.
+            OSError: it doesn't answer.
+        """
+        more = {
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": "300",
+            **query,
+        }
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self._tls, timeout=330)
+        try:
+            headers = {"Accept": "application/json", "User-Agent": "rehearsal"}
+            connection.request("GET", f"{path}?{urlencode(more)}", None, headers)
+            answer = connection.getresponse()
+            if answer.status >= 400:
+                raise ApiError(answer.status, "", answer.read().decode(errors="replace"))
+            while line := answer.readline():
+                event = json.loads(line)
+                found = event["object"]
+                if event["type"] == "ERROR":
+                    raise ApiError(int(found.get("code", 500)), found.get("reason", ""), found.get("message", ""))
+                yield event["type"], found
+        finally:
+            connection.close()
 
     def ready(self) -> bool:
         """Whether the server is up and its checks pass."""

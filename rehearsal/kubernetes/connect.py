@@ -45,9 +45,9 @@ class _Handler(socketserver.StreamRequestHandler):
                 other.settimeout(None)
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
                 proxy.journal.tell(words[1], f"joined to 127.0.0.1:{port}: {what}", refused=False)
-                back = threading.Thread(target=_pump, args=(other, self.connection), daemon=True)
+                back = threading.Thread(target=pump, args=(other, self.connection), daemon=True)
                 back.start()
-                _pump(self.connection, other)
+                pump(self.connection, other)
                 back.join()
         except OSError as error:
             self._refuse(proxy.journal, words[1], f"{what}: 127.0.0.1:{port}: {error}")
@@ -58,7 +58,8 @@ class _Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.1 502 no local process stands behind this address\r\n\r\n")
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Hand on what one end says until it says no more."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)

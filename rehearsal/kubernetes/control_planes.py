@@ -33,7 +33,7 @@ from moto.iam.models import iam_backends
 from rehearsal.emulator.control_plane import Access, ClusterFacts
 from rehearsal.emulator.services.eks import Cluster
 from rehearsal.emulator.world import World
-from rehearsal.kubernetes import authentication, authorization, binaries, fargate, processes
+from rehearsal.kubernetes import adapters, authentication, authorization, binaries, fargate, processes, workloads
 from rehearsal.kubernetes.api import Api, ApiError
 from rehearsal.kubernetes.authentication import Entry, Unauthenticated
 from rehearsal.kubernetes.egress import EgressProxy, Routes
@@ -44,6 +44,7 @@ from rehearsal.kubernetes.processes import Process
 from rehearsal.kubernetes.settings import Settings, client_kubeconfig, configuration, kwok_configuration
 from rehearsal.kubernetes.toolchain import ToolchainError
 from rehearsal.kubernetes.webhooks import Webhooks
+from rehearsal.kubernetes.workloads import Workloads
 
 #: How long an API server may take from its start to readiness, on a machine that is busy with other things.
 _PATIENCE = 180.0
@@ -159,6 +160,7 @@ class Plane:
         self.failure = ""
         self.version = ""
         self.nodes: Nodes | None = None
+        self.workloads: Workloads | None = None
         self.egress: EgressProxy | None = None
         self.hooked = False
         self._admitted = threading.Event()
@@ -267,6 +269,18 @@ class Plane:
         _wait(lambda: _default_account(api), self._processes["kube-controller-manager"], self.stopping)
         self._admit(pki)
         self.nodes = Nodes(self.planes.world, self.cluster, api, routes)
+        self.workloads = Workloads(
+            self.planes.world,
+            self.cluster,
+            api,
+            routes,
+            self.directory,
+            pki.files.certificate,
+            self.planes.environment,
+            self._runnable,
+            self._images,
+        )
+        self.workloads.begin()
         self.api = api
         self.version = self.facts.version
         self.access = Access(f"https://127.0.0.1:{port}", pki.pem)
@@ -303,7 +317,9 @@ class Plane:
         # https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
         said = "KWOK runs this pod: there is no container, and no output."
         log.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.%fZ} stdout F {said}\n")
-        (self.directory / "kwok.yaml").write_text(kwok_configuration(log))
+        self._runnable, self._images = workloads.available()
+        ours = adapters.pattern(self._images) if self._images else ""
+        (self.directory / "kwok.yaml").write_text(kwok_configuration(log, ours))
 
     def _admit(self, pki: ClusterAuthority) -> None:
         tls = pki.issue("admission", "eks-admission", addresses=("127.0.0.1",))
@@ -401,6 +417,8 @@ class Plane:
             self.stopping.set()
             running = list(self._processes.values())
         self.access = None
+        if self.workloads is not None:
+            self.workloads.stop()
         processes.stop(running, grace=1)
         if self.egress is not None:
             self.egress.close()
@@ -487,6 +505,10 @@ class ControlPlanes:
                 self._programs = binaries.ready(binaries.CONTROL_PLANE, lambda line: print(line, flush=True))
             return self._programs
 
+    def environment(self) -> dict[str, str]:
+        """What a program in a pod is told: where AWS and the world outside are."""
+        return {"AWS_ENDPOINT_URL": self.endpoint, **self.outside.environment()}
+
     def secret(self, access_key: str) -> str:
         """The secret of an access key: one of STS or of an IAM user. Empty where it isn't known."""
         with self.world.lock:
@@ -512,7 +534,10 @@ class ControlPlanes:
         return found[0]
 
     def describe(self) -> dict[str, Any]:
-        """What stands: etcd's process, and each cluster by ARN: endpoint, version, processes, refused connections."""
+        """What stands: etcd's process, and each cluster by ARN.
+
+        That is endpoint, version, processes, refused connections, and the pods that run.
+        """
         clusters = {
             plane.facts.arn: {
                 "endpoint": plane.access.endpoint if plane.access else None,
@@ -521,6 +546,7 @@ class ControlPlanes:
                 "processes": plane.pids(),
                 "directory": str(plane.directory),
                 "refusals": plane.egress.refusals if plane.egress else [],
+                **(plane.workloads.describe() if plane.workloads else {"workloads": [], "services": {}}),
             }
             for plane in list(self._planes.values())
         }

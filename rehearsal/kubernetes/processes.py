@@ -46,14 +46,17 @@ def free_ports(count: int) -> list[int]:
 class Process:
     """A program that runs in the background until it is ended."""
 
-    def __init__(self, name: str, command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, command: list[str], directory: Path, environment: dict[str, str], within: Path | None = None
+    ) -> None:
+        """Start it. Log and id are in ``directory``, where it also works unless it is told ``within``."""
         self.name = name
         self.log = directory / f"{name}.log"
         self._pid_file = directory / f"{name}.pid"
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 command,
-                cwd=directory,
+                cwd=within or directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -70,6 +73,11 @@ class Process:
     def running(self) -> bool:
         """Whether it runs."""
         return self._process.poll() is None
+
+    def code(self) -> int | None:
+        """What it ended with: the exit code, or 128 and the signal's number; None while it runs."""
+        code = self._process.poll()
+        return code if code is None or code >= 0 else 128 - code
 
     def tail(self, lines: int = 5) -> str:
         """The end of its log."""

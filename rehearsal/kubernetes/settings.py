@@ -207,12 +207,20 @@ def _audit_policy() -> dict[str, Any]:
     }
 
 
-def kwok_configuration(log: Path) -> str:
-    """KWOK's configuration: the stages of nodes and pods, and the file that is every pod's log."""
+def kwok_configuration(log: Path, ours: str = "") -> str:
+    """KWOK's configuration: the stages of nodes and pods, and the file that is every pod's log.
+
+    ``ours`` is a regular expression for the images of pods that really run; empty where none does. Jobs are KWOK's.
+    """
     logs = {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "ClusterLogs",
         "metadata": {"name": "all"},
         "spec": {"logs": [{"logsFile": str(log)}]},
     }
-    return f"{_STAGES.read_text()}---\n{json.dumps(logs)}\n"
+    query = (
+        'select( [.metadata.ownerReferences[]?.kind] | index("Job") | not )'
+        f" | .spec.initContainers[]?, .spec.containers[] | .image | select( test({json.dumps(ours)}) )"
+    )
+    stages = _STAGES.read_text().replace("key: __OURS__", f"key: {json.dumps(query if ours else 'empty')}")
+    return f"{stages}---\n{json.dumps(logs)}\n"

@@ -18,7 +18,7 @@ from moto.iam.models import iam_backends
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
 from rehearsal.emulator.services import organizations
-from rehearsal.emulator.world import Principal, letters
+from rehearsal.emulator.world import Principal, World, letters
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(.+)")
 
@@ -61,16 +61,21 @@ def assume_role(call: Call) -> dict[str, Any]:
 
 def session(call: Call, role: Any, name: str, duration: int) -> dict[str, Any]:
     """Make a session of a role and its answer."""
+    return new_session(call.world, call.partition, role, name, duration)
+
+
+def new_session(world: World, partition: str, role: Any, name: str, duration: int) -> dict[str, Any]:
+    """Make a session of a role; what AssumeRole answers. ``duration`` is in seconds."""
     account = role.arn.split(":")[4]
-    arn = f"arn:{call.partition}:sts::{account}:assumed-role/{role.name}/{name}"
+    arn = f"arn:{partition}:sts::{account}:assumed-role/{role.name}/{name}"
     key = "ASIA" + letters(16)
-    call.world.secrets[key] = base64.b64encode(secrets.token_bytes(30)).decode()
-    call.world.credentials[key] = Principal(account, arn, f"{role.id}:{name}")
+    world.secrets[key] = base64.b64encode(secrets.token_bytes(30)).decode()
+    world.credentials[key] = Principal(account, arn, f"{role.id}:{name}")
     expiration = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=duration)
     return {
         "Credentials": {
             "AccessKeyId": key,
-            "SecretAccessKey": call.world.secrets[key],
+            "SecretAccessKey": world.secrets[key],
             "SessionToken": base64.b64encode(secrets.token_bytes(200)).decode(),
             "Expiration": expiration.replace(microsecond=0),
         },
