@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Fetches the files that lock files name, from their publishers or from a mirror, and checks each against its SHA-256.
     Files that are in the local cache are checked again in each run and not fetched; damaged ones are.
-  - A lock file has the format of C(sha256sum), with URLs as names. Lines that begin with C(#) are comments.
+  - A lock file has the format of C(sha256sum), with URLs as names. Lines that begin with a number sign are comments.
   - Nothing but a cache is written, so the module fetches in check mode too (a plan needs the files), and never reports
     a change. RV(fetched) tells what came.
   - Files are fetched side by side. Hosts that want the same files at the same time wait for each other. A run that was
@@ -23,7 +23,8 @@ author:
   - Innovate platform maintainers (@innovate-inc)
 options:
   checksums:
-    description: The lock files, read where the module runs.
+    description:
+      - The lock files, read where the module runs. In a role, C({{ role_path }}/files/published.sha256).
     type: list
     elements: path
     required: true
@@ -51,7 +52,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Fetch what a role needs
+- name: Fetch what two roles take from their publishers, or from a mirror where the environment names one
   innovate.platform.published_files:
     checksums:
       - roles/karpenter/files/published.sha256
@@ -59,11 +60,13 @@ EXAMPLES = r"""
     mirror: "{{ lookup('ansible.builtin.env', 'PLATFORM_MIRROR') }}"
   register: published
 
-- name: Look at a chart that was fetched
-  ansible.builtin.command:
-    cmd: helm show chart karpenter
-    chdir: "{{ published.directory }}/raw.githubusercontent.com/aws/karpenter-provider-aws/v1.14.1/charts"
-  changed_when: false
+- name: Define Karpenter's kinds in a cluster
+  innovate.platform.manifests:
+    cluster: dev
+    name: karpenter-kinds
+    account_name: dev
+    region: eu-central-1
+    src: "{{ published.files | select('search', '/crds/') }}"
 """
 
 RETURN = r"""

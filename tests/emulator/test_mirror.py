@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.innovate.platform.plugins.modules import published_files
@@ -303,3 +304,30 @@ def test_the_module_fetches_from_the_mirror_that_the_environment_names(
     said = json.loads(capsys.readouterr().out)
     assert (said["changed"], said["fetched"]) == (False, 3)
     assert [Path(file).read_bytes() for file in said["files"]] == list(CONTENT.values())
+
+
+def test_the_modules_example_fetches_what_the_roles_name(server: EmulatorState, tmp_path: Path) -> None:
+    try:
+        mirror.ready(lambda line: None)
+    except NoModuleError as error:
+        pytest.skip(str(error))
+    tasks = yaml.safe_load(published_files.EXAMPLES)
+    fetching = [task for task in tasks if "innovate.platform.published_files" in task]
+    assert fetching
+    # What the other examples make of it.
+    told = {"name": "Tell", "ansible.builtin.debug": {"msg": tasks[1]["innovate.platform.manifests"]["src"]}}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [*fetching, told]}
+    (tmp_path / "roles").symlink_to(ROOT / "roles")  # relative paths are the playbook's
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    # As the inventories have it: modules run by the interpreter that runs Ansible.
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml"), "--check"]
+    command += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    home = {"XDG_CACHE_HOME": str(tmp_path), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    environment = {**os.environ, **server.environment(), **home}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed=0" in done.stdout
+    kinds = [url for lock in ("karpenter", "argocd") for url in mirror.locked(ROOT / f"roles/{lock}" / mirror.LOCK)]
+    wanted = [url.removeprefix("https://") for url in kinds if "/crds/" in url]
+    assert wanted
+    assert all(path in done.stdout for path in wanted), done.stdout
