@@ -1,0 +1,200 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: argocd_wait
+short_description: Wait until an application of Argo CD follows its repository
+version_added: 0.1.0
+description:
+  - Has Argo CD compare an application with its repository as it is now, and waits until it is synchronized, or says in
+    a sentence why it can't be (a refused credential, a repository, revision or directory that isn't there).
+  - Or waits until no application is left, as before Argo CD itself goes.
+  - The cluster is found by its name in the account. The module makes its token itself and needs no kubeconfig.
+  - It changes nothing that lasts, and never reports a change.
+author:
+  - Innovate platform maintainers (@innovate-inc)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+options:
+  cluster:
+    description: Name of the EKS cluster that Argo CD is in.
+    type: str
+    required: true
+  namespace:
+    description: Namespace that Argo CD is in.
+    type: str
+    default: argocd
+  name:
+    description:
+      - Name of the application.
+      - Required unless O(state=absent), where it means all of them.
+    type: str
+  state:
+    description:
+      - V(synced) waits until everything that the repository says is applied, wave after wave.
+      - V(healthy) waits until all of it is healthy, too.
+      - V(absent) waits until there is no application any more.
+    type: str
+    choices: [synced, healthy, absent]
+    default: synced
+  source:
+    description: What the application is to be from. Until it is, its state is not taken for an answer.
+    type: dict
+    suboptions:
+      repo_url:
+        description: URL of the repository.
+        type: str
+        required: true
+      revision:
+        description: Branch, tag or commit.
+        type: str
+        required: true
+      path:
+        description: Directory.
+        type: str
+        required: true
+  timeout:
+    description: Seconds after which it is given up.
+    type: int
+    default: 300
+  tags:
+    description: Accepted so that defaults of the action group reach this module, and not used.
+    type: dict
+    default: {}
+  account_id:
+    description: The AWS account to look in. The module refuses to look into another one.
+    type: str
+  account_name:
+    description:
+      - The name, in the organization, of the AWS account to look in.
+      - Without O(account_id) and O(account_name) the module looks in the account of the credentials.
+    type: str
+  access_role_name:
+    description: The role to assume in the account when the credentials belong to another one.
+    type: str
+    default: OrganizationAccountAccessRole
+attributes:
+  check_mode:
+    support: full
+    description: Returns how the applications stand, and waits for nothing.
+requirements:
+  - python >= 3.12
+  - boto3
+  - botocore
+"""
+
+EXAMPLES = r"""
+- name: Wait until the cluster is what its repository says
+  innovate.platform.argocd_wait:
+    cluster: dev
+    name: root
+    state: healthy
+    region: eu-central-1
+"""
+
+RETURN = r"""
+applications:
+  description: How the applications stand, by name.
+  returned: success
+  type: dict
+  sample:
+    root: {sync: Synced, health: Healthy, revision: 5d9c1a4c0f0e4d1b8a7c6f5e4d3c2b1a09f8e7d6}
+problems:
+  description: Why an application can't follow its repository, or isn't gone, a sentence each.
+  returned: on failure
+  type: list
+  elements: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.innovate.platform.plugins.module_utils._argocd.applications import REFRESH
+from ansible_collections.innovate.platform.plugins.module_utils._argocd.waiting import Argo, follow, standings, vanish
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import ApiType, Cluster
+from ansible_collections.innovate.platform.plugins.module_utils._run.account import (
+    ACCOUNT_ARGUMENTS,
+    open_account,
+    problems_of,
+)
+
+ARGUMENTS = {
+    "cluster": {"type": "str", "required": True},
+    "namespace": {"type": "str", "default": "argocd"},
+    "name": {"type": "str"},
+    "state": {"type": "str", "choices": ["synced", "healthy", "absent"], "default": "synced"},
+    "source": {
+        "type": "dict",
+        "options": {
+            "repo_url": {"type": "str", "required": True},
+            "revision": {"type": "str", "required": True},
+            "path": {"type": "str", "required": True},
+        },
+    },
+    "timeout": {"type": "int", "default": 300},
+    "tags": {"type": "dict", "default": {}},
+    **ACCOUNT_ARGUMENTS,
+}
+APPLICATION = ApiType("argoproj.io", "v1alpha1", "Application", "applications", namespaced=True)
+
+
+def applications_of(module: AnsibleAWSModule) -> dict[str, dict[str, str]]:
+    """Wait, and return how the applications stand."""
+    params = module.params
+    problems = problems_of(params)
+    if problems:
+        raise EngineError(problems)
+    account = open_account(module)
+    cluster = Cluster(params["cluster"], module.warn)
+    if account.session is None or not cluster.open(account.session):
+        if module.check_mode or params["state"] == "absent":
+            return {}
+        raise EngineError(f"cluster '{params['cluster']}' isn't there: run playbooks/cluster.yml first")
+    argo = Argo(
+        look=lambda: cluster.items(APPLICATION.path(params["namespace"])),
+        ask=lambda name: _ask(cluster, APPLICATION.path(params["namespace"], name)),
+        timeout=params["timeout"],
+    )
+    if module.check_mode:
+        return standings(argo.look())
+    if params["state"] == "absent":
+        vanish(argo)
+        return {}
+    wanted = params["source"]
+    source = wanted and {
+        "repoURL": wanted["repo_url"],
+        "targetRevision": wanted["revision"],
+        "path": wanted["path"],
+    }
+    return follow(argo, params["name"], healthy=params["state"] == "healthy", source=source)
+
+
+def _ask(cluster: Cluster, path: str) -> None:
+    body = {"metadata": {"annotations": {REFRESH: "normal"}}}
+    cluster.request("PATCH", path, body, {"fieldManager": "argocd-wait"}, "application/merge-patch+json")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleAWSModule(
+        argument_spec=ARGUMENTS,
+        required_if=[("state", state, ["name"]) for state in ("synced", "healthy")],
+        supports_check_mode=True,
+    )
+    try:
+        applications = applications_of(module)
+    except EngineError as error:
+        sentences = list(dict.fromkeys(error.problems))
+        many = f"{len(sentences)} problems:\n" + "\n".join(f"- {item}" for item in sentences)
+        module.fail_json(msg=sentences[0] if len(sentences) == 1 else many, problems=sentences)
+        raise SystemExit(1) from None  # what fail_json does; it has no type that says so
+    module.exit_json(changed=False, applications=applications)
+
+
+if __name__ == "__main__":
+    main()
