@@ -89,6 +89,8 @@ class Emulator:
                 "pace": self._pace,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "events": lambda method, query: services.events.deliveries(self.world),
+                "capacity": lambda method, query: services.capacity.capacity(self.world, method, query),
+                "interrupt": lambda method, query: services.interruptions.interrupt(self.world, method, query),
                 "databases": lambda method, query: services.rds.databases(self.world),
                 "responses": lambda method, query: self.world.odd_responses,
             }

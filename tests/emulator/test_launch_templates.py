@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
-from tests.emulator.conftest import Aws
+from tests.emulator.conftest import Aws, refused
 
 
 def made(aws: Aws, name: str, **more: Any) -> Any:
@@ -56,3 +57,41 @@ def test_the_tagging_api_lists_clusters(aws: Aws, name: str) -> None:
         TagFilters=[{"Key": "innovate:stack", "Values": [name]}], ResourceTypeFilters=["eks:cluster"]
     )["ResourceTagMappingList"]
     assert [item["ResourceARN"].rpartition("/")[2] for item in found] == [name]
+
+
+def test_templates_are_found_by_tag_and_come_in_pages(aws: Aws, name: str) -> None:
+    ec2 = aws("ec2")
+    for number in range(20):
+        tags = [{"Key": "eks:eks-cluster-name", "Value": name}, {"Key": "number", "Value": str(number)}]
+        ec2.create_launch_template(
+            LaunchTemplateName=f"{name}-{number}",
+            LaunchTemplateData={"ImageId": "ami-12345678"},
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
+        )
+    mine = [{"Name": "tag:eks:eks-cluster-name", "Values": [name]}]
+    assert len(ec2.describe_launch_templates(Filters=mine)["LaunchTemplates"]) == 20
+    first = ec2.describe_launch_templates(Filters=mine, MaxResults=15)
+    rest = ec2.describe_launch_templates(Filters=mine, MaxResults=15, NextToken=first["NextToken"])
+    assert [len(answer["LaunchTemplates"]) for answer in (first, rest)] == [15, 5]
+    one = [*mine, {"Name": "tag:number", "Values": ["7"]}]
+    (found,) = ec2.describe_launch_templates(Filters=one)["LaunchTemplates"]
+    assert found["LaunchTemplateName"] == f"{name}-7"
+
+
+def test_a_template_that_is_not_there_is_named_so(aws: Aws, name: str) -> None:
+    ec2 = aws("ec2")
+    code = "InvalidLaunchTemplateName.NotFoundException"
+    assert refused(ec2.describe_launch_templates, LaunchTemplateNames=[name]) == code
+    assert refused(ec2.delete_launch_template, LaunchTemplateName=name) == code
+    gone = "lt-0123456789abcdef0"
+    assert refused(ec2.describe_launch_templates, LaunchTemplateIds=[gone]) == "InvalidLaunchTemplateId.NotFound"
+    assert refused(ec2.delete_launch_template, LaunchTemplateId=gone) == "InvalidLaunchTemplateId.NotFound"
+
+
+def test_user_data_has_a_limit(aws: Aws, name: str) -> None:
+    def create(size: int) -> Any:
+        data = {"UserData": base64.b64encode(b"#" * size).decode()}
+        return aws("ec2").create_launch_template(LaunchTemplateName=f"{name}-{size}", LaunchTemplateData=data)
+
+    create(16384)
+    assert refused(create, size=16385) == "InvalidUserData.Malformed"

@@ -8,12 +8,17 @@ from collections.abc import Callable
 
 from rehearsal import postgres
 from rehearsal.emulator.services import (
+    capacity,
     ec2,
     eks,
     events,
+    fleets,
     iam,
     images,
+    instance_profiles,
     instance_types,
+    instances,
+    interruptions,
     kms,
     launch_templates,
     logs,
@@ -29,12 +34,17 @@ from rehearsal.emulator.world import World
 
 __all__ = [
     "STARTUP",
+    "capacity",
     "ec2",
     "eks",
     "events",
+    "fleets",
     "iam",
     "images",
+    "instance_profiles",
     "instance_types",
+    "instances",
+    "interruptions",
     "kms",
     "launch_templates",
     "logs",
