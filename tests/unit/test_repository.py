@@ -95,7 +95,7 @@ def test_every_scenario_belongs_to_a_role() -> None:
 def test_the_action_group_has_every_module_that_acts_in_an_account() -> None:
     """Its defaults (Region, account) are nothing to the others."""
     texts = {name: (ROOT / f"plugins/modules/{name}.py").read_text() for name in MODULES}
-    acting = [name for name, text in texts.items() if "innovate.platform.stack" in text]
+    acting = [name for name, text in texts.items() if "amazon.aws.region.modules" in text]
     assert acting
     assert sorted(load("meta/runtime.yml")["action_groups"]["platform"]) == acting
 

@@ -130,7 +130,7 @@ class Fetcher:
     def _content(self, entry: Entry) -> bytes:
         url = source(entry, self.mirror)
         host = urlsplit(url).netloc
-        attempt = 0
+        attempt, pause = 0, 0.0
         while True:
             with self._lock:
                 if host in self._down:
@@ -230,7 +230,7 @@ def default_cache(environment: Mapping[str, str]) -> Path:
 def _look(directory: Path, targets: Mapping[Path, Entry]) -> tuple[list[Path], list[Path]]:
     """What is missing or damaged, and what doesn't belong there: a chart is all that is in its directory."""
     missing = [path for path, entry in targets.items() if path.is_symlink() or _checksum(path) != entry.checksum]
-    there = (Path(folder) / name for folder, _, names in os.walk(directory) for name in names)
+    there = (Path(folder) / name for folder, _folders, names in os.walk(directory) for name in names)
     return missing, [path for path in there if path not in targets]
 
 
