@@ -55,8 +55,8 @@ class Component:
     Attributes:
         link: The name that it is started by.
         extra: Flags that make it quicker than it should be in production: what is told last counts.
-        environment: More variables; ``{root}`` is the directory that stands for the container's file system.
-        version: Whether the image's tag is the program's version.
+        environment: More variables, unless the pod has them; ``{root}`` is the directory that stands for the
+            container's file system, ``{namespace}`` the pod's.
     """
 
     link: str
@@ -168,7 +168,10 @@ IMAGES = (
         ("controller",),
         {
             "controller": Component(
-                "controller", (Listener(8080, variable="METRICS_PORT"), Listener(8081, variable="HEALTH_PROBE_PORT"))
+                "controller",
+                (Listener(8080, variable="METRICS_PORT"), Listener(8081, variable="HEALTH_PROBE_PORT")),
+                # In a container the mounted ServiceAccount tells it.
+                environment={"LEADER_ELECTION_NAMESPACE": "{namespace}"},
             )
         },
     ),

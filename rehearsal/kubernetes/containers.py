@@ -45,6 +45,9 @@ class Sources(Protocol):
     def secret(self, name: str) -> dict[str, bytes] | None:
         """A Secret's data in the pod's namespace, or None."""
 
+    def allocatable(self, resource: str) -> str:
+        """What the pod's node can give."""
+
     def token(self, audience: str, seconds: int) -> str:
         """A token of the pod's ServiceAccount; the API server's own audience for an empty one."""
 
@@ -101,14 +104,17 @@ def quantity(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def resource(pod: Mapping[str, Any], container: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
-    """The value of a ``resourceFieldRef``, rounded up to the divisor. Without a limit nothing limits it: 0."""
+def resource(
+    pod: Mapping[str, Any], container: Mapping[str, Any], reference: Mapping[str, Any], sources: Sources
+) -> str:
+    """The value of a ``resourceFieldRef``, rounded up to the divisor. Without a limit it is what the node can give."""
     named = reference.get("containerName")
     if named:
         everyone = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
         container = next((item for item in everyone if item["name"] == named), container)
     where, _, what = reference["resource"].partition(".")
-    text = str(((container.get("resources") or {}).get(where) or {}).get(what, "0"))
+    told = ((container.get("resources") or {}).get(where) or {}).get(what)
+    text = str(told if told is not None else sources.allocatable(what) if where == "limits" else "0")
     divisor = str(reference.get("divisor") or "0")
     by = 1.0 if divisor == "0" else quantity(divisor)
     return str(math.ceil(round(quantity(text) / by, 6)))
@@ -136,7 +142,7 @@ def environment(pod: Mapping[str, Any], container: Mapping[str, Any], sources: S
         if "fieldRef" in origin:
             value = field(pod, origin["fieldRef"]["fieldPath"])
         elif "resourceFieldRef" in origin:
-            value = resource(pod, container, origin["resourceFieldRef"])
+            value = resource(pod, container, origin["resourceFieldRef"], sources)
         elif "configMapKeyRef" in origin:
             value = _key(sources, "configmap", origin["configMapKeyRef"])
         else:
@@ -161,13 +167,13 @@ def _items(data: Mapping[str, bytes] | None, source: Mapping[str, Any]) -> dict[
     return made
 
 
-def _fields(pod: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, bytes]:
+def _fields(pod: Mapping[str, Any], source: Mapping[str, Any], sources: Sources) -> dict[str, bytes]:
     made = {}
     for item in source.get("items") or []:
         if "fieldRef" in item:
             value = field(pod, item["fieldRef"]["fieldPath"])
         else:
-            value = resource(pod, pod["spec"]["containers"][0], item["resourceFieldRef"])
+            value = resource(pod, pod["spec"]["containers"][0], item["resourceFieldRef"], sources)
         made[item["path"]] = value.encode()
     return made
 
@@ -185,7 +191,7 @@ def volume(pod: Mapping[str, Any], given: Mapping[str, Any], sources: Sources) -
         source = given["secret"]
         return _items(_data(sources, "secret", source, source["secretName"]), source)
     if "downwardAPI" in given:
-        return _fields(pod, given["downwardAPI"])
+        return _fields(pod, given["downwardAPI"], sources)
     if "projected" not in given:
         return None
     made: dict[str, bytes] = {}
@@ -201,7 +207,7 @@ def volume(pod: Mapping[str, Any], given: Mapping[str, Any], sources: Sources) -
             inner = source["secret"]
             made |= _items(_data(sources, "secret", inner, inner["name"]), inner)
         elif "downwardAPI" in source:
-            made |= _fields(pod, source["downwardAPI"])
+            made |= _fields(pod, source["downwardAPI"], sources)
     return made
 
 

@@ -94,6 +94,10 @@ class _Sources:
     def secret(self, name: str) -> dict[str, bytes] | None:
         return self._host.data("secrets", self._pod["metadata"]["namespace"], name, fresh=self.fresh)
 
+    def allocatable(self, resource: str) -> str:
+        node = self._host.api.get(f"/api/v1/nodes/{quote(self._pod['spec']['nodeName'])}")
+        return str(node["status"]["allocatable"].get(resource, "0"))
+
     def token(self, audience: str, seconds: int) -> str:
         known = self._tokens.get((audience, seconds))
         if known is not None and time.time() < known[1]:
@@ -392,10 +396,12 @@ class Runner:
             "HOME": str(self.directory / "home"),
             # Less memory for a little more work.
             "GOGC": "50",
-            **{name: text.format(root=root) for name, text in start.component.environment.items()},
-            **self.host.environment(),
+            "AWS_REGION": self.host.region,
+            **{name: text.format(root=root, namespace=namespace) for name, text in start.component.environment.items()},
             **own,
             **variables,
+            # Whatever else the specification says, the way out is the rehearsal's.
+            **self.host.environment(),
             "TMPDIR": str(temporary),
             "PATH": f"{self.directory / 'bin'}:/usr/bin:/bin",
         }
@@ -422,7 +428,7 @@ class Runner:
         """Start a container's process; whether it could be started."""
         try:
             command, environment = self._resolved(state)
-        except Unresolved as error:
+        except (Unresolved, *_ERRORS) as error:
             self._wait_for("CreateContainerConfigError", str(error))
             state.due = time.monotonic() + 1.0
             # What is missing now may be there already in truth.

@@ -180,7 +180,7 @@ class Workloads:
 
     def environment(self) -> dict[str, str]:
         """What every process is told."""
-        return {**self._environment(), "AWS_REGION": self.region, "AWS_EC2_METADATA_DISABLED": "true"}
+        return {**self._environment(), "AWS_EC2_METADATA_DISABLED": "true"}
 
     def tell(self, text: str) -> None:
         """A line for the log."""
