@@ -33,8 +33,8 @@ _REASONS = (
         "no space is left for {scratch}: make room there, or set XDG_CACHE_HOME to a larger disk",
     ),
     (
-        r"(?P<what>\S+): module lookup disabled by GOPROXY=off",
-        "{what} isn't on this machine and GOPROXY=off forbids to fetch it: set GOPROXY to a module proxy",
+        r"module lookup disabled by GOPROXY=off",
+        "a module isn't on this machine and GOPROXY=off forbids to fetch it: set GOPROXY to a module proxy",
     ),
     (
         r"(?:reading|Get) \"?(?P<what>https?://[^\s\":]+(?::\d+)?[^\s\":]*)\"?: 4(?:04|10)",
@@ -88,7 +88,7 @@ class Go:
             if _FETCHED.match(line):
                 heard()
 
-        self.run(["list", *flags, "-deps", "-f", "", package], directory, listen)
+        self.run(["list", *flags, "-deps", "-f", '{{""}}', package], directory, listen)
 
     def module(self, directory: Path, module: str, flags: Sequence[str]) -> Path:
         """The directory with the sources of a required module.
@@ -147,7 +147,7 @@ class Go:
         if running.returncode:
             messages = [line.rstrip() for line in said if not _FETCHED.match(line) and not _COMPILED.match(line)]
             # `go mod download -json` prints its errors.
-            tail = "\n".join([*messages, *answer.splitlines()][-20:])
+            tail = "\n".join((messages or answer.splitlines())[-20:])
             raise GoError("\n".join(filter(None, [reason(tail, directory, self.scratch), tail])))
         return answer
 
