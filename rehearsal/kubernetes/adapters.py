@@ -56,7 +56,7 @@ class Component:
         link: The name that it is started by.
         extra: Flags that make it quicker than it should be in production: what is told last counts.
         environment: More variables, unless the pod has them; ``{root}`` is the directory that stands for the
-            container's file system, ``{namespace}`` the pod's.
+            container's file system, ``{namespace}`` and ``{uid}`` the pod's.
     """
 
     link: str
@@ -97,6 +97,9 @@ _ARGOCD = {
     "ARGOCD_GNUPGHOME": "{root}/app/config/gpg/keys",
     # A key ring's agent would outlive the pod.
     "ARGOCD_GPG_ENABLED": "false",
+    # Where git asks the repository server for a password: by default a socket in /tmp, one for all pods of a host. An
+    # abstract one has no file, whose path would be too long.
+    "ARGOCD_ASK_PASS_SOCK": "@argocd-ask-pass-{uid}",
     "ARGOCD_PLUGINSOCKFILEPATH": "{root}/home/argocd/cmp-server/plugins",
     "HOME": "{root}/home/argocd",
 }

@@ -390,6 +390,7 @@ class Runner:
         argv, variables, state.ports = adapters.adapt(start, argv, own, namespace, locate, allot)
         program = self.directory / "bin" / start.component.link
         _link(program, self.host.program(start.image.program))
+        places = {"root": root, "namespace": namespace, "uid": self.pod["metadata"]["uid"]}
         temporary = self.root / "tmp" if (self.root / "tmp").exists() else self.directory / "tmp"
         made = {
             "HOSTNAME": spec.get("hostname") or self.pod["metadata"]["name"],
@@ -397,7 +398,7 @@ class Runner:
             # Less memory for a little more work.
             "GOGC": "50",
             "AWS_REGION": self.host.region,
-            **{name: text.format(root=root, namespace=namespace) for name, text in start.component.environment.items()},
+            **{name: text.format_map(places) for name, text in start.component.environment.items()},
             **own,
             **variables,
             # Whatever else the specification says, the way out is the rehearsal's.
