@@ -158,7 +158,7 @@ def test_every_namespace_is_closed_limited_and_guarded(environment: str) -> None
     spaces = {item["metadata"]["name"]: item["metadata"] for item in of_kind(objects, "Namespace")}
     assert set(spaces) == NAMESPACES
     for name, metadata in spaces.items():
-        assert metadata["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=confirm,Delete=false"
+        assert metadata["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
         mine = [item for item in objects if item["metadata"].get("namespace") == name]
         denied = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
         policies = {item["metadata"]["name"]: item["spec"] for item in of_kind(mine, "NetworkPolicy")}
