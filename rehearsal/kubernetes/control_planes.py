@@ -268,7 +268,7 @@ class Plane:
             self._start(name)
         _wait(lambda: _default_account(api), self._processes["kube-controller-manager"], self.stopping)
         self._admit(pki)
-        self.nodes = Nodes(self.planes.world, self.cluster, api, routes)
+        self.nodes = Nodes(self.planes.world, self.cluster, api, routes, lambda: self.access, self._tell)
         self.workloads = Workloads(
             self.planes.world,
             self.cluster,
@@ -546,6 +546,7 @@ class ControlPlanes:
                 "processes": plane.pids(),
                 "directory": str(plane.directory),
                 "refusals": plane.egress.refusals if plane.egress else [],
+                "kept_out": dict(plane.nodes.instances.refused) if plane.nodes else {},
                 **(plane.workloads.describe() if plane.workloads else {"workloads": [], "services": {}}),
             }
             for plane in list(self._planes.values())

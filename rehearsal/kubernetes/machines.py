@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,14 @@ class Machine:
     disk: int = 20
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Mapping[str, str], ...] = ()
+    max_pods: int | None = None
+    #: The kubelet's ``kubeReserved``, ``systemReserved`` and ``evictionHard``, where they are given.
+    reserved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def kubelet_version(patch: str, minor: str) -> str:
+    """A kubelet's version as EKS' AMIs tell it: ``v1.35.0-eks-ac2d5a0``."""
+    return f"v{patch}-eks-{hashlib.sha256(minor.encode()).hexdigest()[:7]}"
 
 
 def pods(kind: Mapping[str, Any]) -> int:
@@ -45,7 +54,28 @@ def pods(kind: Mapping[str, Any]) -> int:
     return interfaces * (int(network.get("Ipv4AddressesPerInterface", 6)) - 1) + 2
 
 
-def capacity(kind: Mapping[str, Any], disk: int) -> tuple[dict[str, str], dict[str, str]]:
+def millicores(text: str) -> float:
+    """A quantity of CPU in thousandths of a core."""
+    return float(text[:-1]) if text.endswith("m") else float(text) * 1000
+
+
+def kibibytes(text: str, whole: float = 0) -> float:
+    """A quantity of bytes in KiB; a share in percent is one of ``whole``."""
+    if text.endswith("%"):
+        return whole * float(text[:-1]) / 100
+    units = {"Ki": 1.0, "Mi": 2.0**10, "Gi": 2.0**20, "k": 1000 / 1024, "M": 1e6 / 1024, "G": 1e9 / 1024}
+    for unit, factor in units.items():
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    return float(text) / 1024
+
+
+def capacity(
+    kind: Mapping[str, Any],
+    disk: int,
+    max_pods: int | None = None,
+    reserved: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[dict[str, str], dict[str, str]]:
     """(capacity, allocatable) of an instance type with the reservations that EKS' AMIs make.
 
     https://awslabs.github.io/amazon-eks-ami/nodeadm/ : CPU by the share of each core, memory 255 MiB and 11 for each
@@ -55,17 +85,27 @@ def capacity(kind: Mapping[str, Any], disk: int) -> tuple[dict[str, str], dict[s
     # Firmware and kernel keep some: about 7.5 % is what Karpenter assumes as well.
     memory = int(int(kind["MemoryInfo"]["SizeInMiB"]) * 1024 * 0.925)
     count = pods(kind)
+    given = reserved or {}
+    kube, system, eviction = (given.get(name) or {} for name in ("kubeReserved", "systemReserved", "evictionHard"))
     shares = [0.06, 0.01, 0.005, 0.005] + [0.0025] * max(0, cores - 4)
-    reserved_cpu = sum(shares[:cores]) * 1000
-    reserved_memory = (255 + 11 * count + 100) * 1024
+    reserved_cpu = millicores(kube["cpu"]) if "cpu" in kube else sum(shares[:cores]) * 1000
+    reserved_cpu += millicores(system.get("cpu", "0"))
+    # The AMI counts the pods that the addresses suffice for, whatever the kubelet's own limit is.
+    reserved_memory = kibibytes(kube["memory"]) if "memory" in kube else (255 + 11 * count) * 1024
+    reserved_memory += kibibytes(system.get("memory", "0")) + kibibytes(
+        eviction.get("memory.available", "100Mi"), memory
+    )
     storage = disk * _GIB
-    total = {"cpu": str(cores), "memory": f"{memory}Ki", "pods": str(count), "ephemeral-storage": f"{storage}Ki"}
+    # 10 % for the eviction threshold, 1 GiB for the system
+    kept = kibibytes(kube.get("ephemeral-storage", "1Gi")) + kibibytes(system.get("ephemeral-storage", "0"))
+    kept += kibibytes(eviction.get("nodefs.available", "10%"), storage)
+    number = str(count if max_pods is None else max_pods)
+    total = {"cpu": str(cores), "memory": f"{memory}Ki", "pods": number, "ephemeral-storage": f"{storage}Ki"}
     left = {
         **total,
         "cpu": f"{math.floor(cores * 1000 - reserved_cpu)}m",
-        "memory": f"{memory - reserved_memory}Ki",
-        # 10 % for the eviction threshold, 1 GiB for the system
-        "ephemeral-storage": f"{max(0, int(storage * 0.9) - _GIB)}Ki",
+        "memory": f"{max(0, math.floor(memory - reserved_memory))}Ki",
+        "ephemeral-storage": f"{max(0, math.floor(storage - kept))}Ki",
     }
     return total, left
 
@@ -98,7 +138,7 @@ def well_known(machine: Machine) -> dict[str, str]:
 
 def node(machine: Machine, kind: Mapping[str, Any]) -> dict[str, Any]:
     """The Node that the machine's kubelet registers. It is Ready when KWOK says so."""
-    total, left = capacity(kind, machine.disk)
+    total, left = capacity(kind, machine.disk, machine.max_pods, machine.reserved)
     return {
         "apiVersion": "v1",
         "kind": "Node",

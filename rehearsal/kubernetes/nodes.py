@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of a cluster: those of its managed node groups, and one for each pod of its Fargate profiles.
+"""The nodes of a cluster: of managed node groups, one for each pod of Fargate, instances that join by themselves.
 
 A loop compares what EKS was asked for with what is there and takes the next step, as a controller does. A step never
 waits: a drain goes on at the next turn. Node groups' instances stand in the emulated EC2, so that what looks there sees
@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -20,11 +20,13 @@ from urllib.parse import quote
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
+from rehearsal.emulator.control_plane import Access
 from rehearsal.emulator.services.eks import Cluster, Thing
 from rehearsal.emulator.world import World
 from rehearsal.kubernetes import machines
 from rehearsal.kubernetes.api import Api, ApiError
 from rehearsal.kubernetes.egress import Routes
+from rehearsal.kubernetes.instances import Instances
 from rehearsal.kubernetes.machines import Machine
 
 #: How long pods may hold up a drain, in units of the pace (15 minutes on AWS) and at least in seconds.
@@ -138,8 +140,17 @@ def wish_of(thing: Thing) -> Wish:
 class Nodes:
     """All nodes of one cluster."""
 
-    def __init__(self, world: World, cluster: Cluster, api: Api, routes: Routes) -> None:
+    def __init__(
+        self,
+        world: World,
+        cluster: Cluster,
+        api: Api,
+        routes: Routes,
+        access: Callable[[], Access | None],
+        tell: Callable[[str], Any],
+    ) -> None:
         self.world, self.cluster, self.api, self.routes = world, cluster, api, routes
+        self.instances = Instances(world, cluster, api, access, tell)
         self.groups: dict[str, Group] = {}
         self.fargate: dict[str, Micro] = {}
         facts = cluster.facts
@@ -167,7 +178,8 @@ class Nodes:
         """Whether there is something to do that shouldn't wait for long."""
         with self.world.lock:
             names = list(self.cluster.nodegroups)
-            return bool(self.cluster.fargate) or not all(self.settled("nodegroup", name) for name in names)
+            settled = all(self.settled("nodegroup", name) for name in names)
+            return bool(self.cluster.fargate) or not settled or self.instances.busy()
 
     # --- one turn -----------------------------------------------------------------------------------------------------
 
@@ -198,6 +210,7 @@ class Nodes:
                 del self.groups[name]
         if profiles or self.fargate:
             self._fargate(profiles)
+        self.instances.turn(standing)
 
     def _group(self, name: str, group: Group, wish: Wish | None, standing: Mapping[str, Any]) -> None:
         self._observe(group, standing)
@@ -359,7 +372,7 @@ class Nodes:
             instance.private_dns_name,
             instance.private_ip,
             "arm64" if "arm64" in supported else "amd64",
-            f"v{str(doc['releaseVersion']).partition('-')[0]}-eks-{hashlib.sha256(minor.encode()).hexdigest()[:7]}",
+            machines.kubelet_version(str(doc["releaseVersion"]).partition("-")[0], minor),
             family.format(minor=minor),
             _disk(doc, data),
             wish.labels,
