@@ -397,7 +397,7 @@ def main() -> None:
     resources = set_resources(declaration, documents, objects)
     kinds = (
         EksClusterLookup(objects.cluster.describe),
-        SecretValueLookup(objects.secrets, objects.cluster),
+        SecretValueLookup(objects),
         KubernetesApiLookup(objects.cluster),
         ManifestSet(objects),
         Manifest(objects),

@@ -8,10 +8,12 @@ go through the same here.
 
 from __future__ import annotations
 
+import base64
 import copy
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -129,7 +131,7 @@ class Objects:
         )
         kinds = (
             EksClusterLookup(connection.describe),
-            SecretValueLookup(objects.secrets, connection),
+            SecretValueLookup(objects),
             KubernetesApiLookup(connection),
             ManifestSet(objects),
             Manifest(objects),
@@ -488,6 +490,177 @@ def test_a_key_of_a_secret_goes_when_it_is_no_longer_declared(objects: Objects, 
     objects.apply(**EVERYTHING)
 
 
+def test_patches_change_what_a_publisher_wrote(session: Session, cluster: Cluster) -> None:
+    objects = Objects(session, cluster.name)
+    change = {"replicas": 0, "template": {"spec": {"containers": [{"name": "web", "args": ["--quiet"]}]}}}
+    objects.settings["patches"] = [objects.thing("Deployment", "web", "apps/v1", spec=change)]
+    items = (objects.namespace(), deployment(objects))
+    objects.apply(*items)
+    spec = live(cluster, f"/apis/apps/v1/namespaces/{objects.space}/deployments/web")["spec"]
+    container = spec["template"]["spec"]["containers"][0]
+    assert (spec["replicas"], container["image"], container["args"]) == (0, "example.org/web:1", ["--quiet"])
+    assert actions(objects.plan(*items)) == {}
+    objects.settings["patches"] = [objects.thing("Deployment", "wet", "apps/v1")]
+    with pytest.raises(EngineError, match=r"did you mean Deployment\.apps/.*/web"):
+        objects.plan(*items)
+    objects.settings.pop("patches")
+    assert actions(objects.plan(*items)) == {f"Deployment.apps/{objects.space}/web": "update"}
+    objects.apply(**EVERYTHING)
+
+
+def test_facts_of_the_cluster_come_from_one_description(
+    session: Session, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = ("account_id", "arn", "endpoint", "name", "partition", "region", "version", "vpc_id")
+    script = "#!/bin/sh\naws eks describe-cluster --name ${cluster.name} --region ${cluster.region} # ${HOME}\n"
+
+    def items(objects: Objects) -> tuple[dict[str, Any], ...]:
+        data = {**{fact: f"<${{cluster.{fact}}}>" for fact in facts}, "script": script}
+        return objects.namespace(), objects.thing(data=data, metadata={"labels": {"vpc": "${cluster.vpc_id}"}})
+
+    nowhere = Objects(session, "nowhere", "facts")
+    before = nowhere.plan(*items(nowhere))
+    objects = Objects(session, cluster.name, "facts")
+    plan = objects.plan(*items(objects))
+    assert list(actions(before).items()) == list(actions(plan).items()), "complete from the beginning"
+    address = f"manifest.ConfigMap/{objects.space}/one"
+    assert shown(before.changing, nowhere.kinds)[1][address]["definition"]["data"]["arn"] == "<(known after apply)>"
+    asked: list[str] = []
+    call = session.call
+
+    def counted(service: str, operation: str, **params: Any) -> Any:
+        asked.append(operation)
+        return call(service, operation, **params)
+
+    monkeypatch.setattr(session, "call", counted)
+    objects.apply(*items(objects))
+    assert asked == ["describe_cluster"]
+    described = cluster.eks.describe_cluster(name=cluster.name)["cluster"]
+    wanted = {
+        "account_id": session.account_id,
+        "partition": "aws",
+        "region": REGION,
+        "vpc_id": described["resourcesVpcConfig"]["vpcId"],
+        **{name: described[name] for name in ("arn", "endpoint", "name", "version")},
+    }
+    found = live(cluster, f"/api/v1/namespaces/{objects.space}/configmaps/one")
+    assert found["data"].pop("script") == script.replace("${cluster.name}", cluster.name).replace(
+        "${cluster.region}", REGION
+    )
+    assert found["data"] == {name: f"<{value}>" for name, value in wanted.items()}
+    assert found["metadata"]["labels"]["vpc"] == wanted["vpc_id"]
+    assert actions(objects.plan(*items(objects))) == {}
+    objects.apply(**EVERYTHING)
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_data_of_secrets_come_from_secrets_manager(aws: Aws, session: Session, cluster: Cluster) -> None:
+    manager = aws("secretsmanager")
+    repository = f"repository-{next(_numbers)}"
+    manager.create_secret(Name=repository, SecretString=json.dumps({"token": "canary-one", "port": 22, "user": "git"}))
+    key = f"key-{next(_numbers)}"
+    there = boto3.client(
+        "secretsmanager",
+        region_name="us-east-1",
+        endpoint_url=aws.state.endpoint,
+        aws_access_key_id=aws.state.access_key_id,
+        aws_secret_access_key=aws.state.secret_access_key,
+    )
+    there.create_secret(Name=key, SecretString="-----canary\nkey-----\n")
+    objects = Objects(session, cluster.name)
+    secrets = [
+        {"name": "repo", "secret_id": repository},
+        {"name": "key", "secret_id": key, "region": "us-east-1"},
+    ]
+    objects.settings["secrets"] = secrets
+    config = "[${secret.repo.user}]\ntoken = ${secret.repo.token}\nport = ${secret.repo.port}\n"
+    items = (
+        objects.namespace(),
+        objects.thing("Secret", "made", stringData={"config": config, "key": "${secret.key}", "plain": "text"}),
+        objects.thing("Secret", "coded", data={"token": "${secret.repo.token}", "old": coded("old")}),
+    )
+    plan = objects.plan(*items)
+    assert objects.problems == []
+    objects.apply(*items)
+    path = f"/api/v1/namespaces/{objects.space}/secrets"
+    assert live(cluster, f"{path}/made")["data"] == {
+        "config": coded("[git]\ntoken = canary-one\nport = 22\n"),
+        "key": coded("-----canary\nkey-----\n"),
+        "plain": coded("text"),
+    }
+    assert live(cluster, f"{path}/coded")["data"] == {"token": coded("canary-one"), "old": coded("old")}
+    assert actions(objects.plan(*items)) == {}, "a second run changes nothing"
+    for hidden in ("canary-one", "-----canary\nkey-----\n", config.replace("${secret.repo.", "")):
+        assert hidden not in str(shown(plan.changing, objects.kinds)) + repr(plan)
+    composed = coded("[git]\ntoken = canary-one\nport = 22\n").rstrip("=")
+    assert {"canary-one", coded("canary-one").rstrip("="), composed} <= objects.concealed
+    assert "git" not in objects.concealed, "what is so short would be hidden everywhere"
+
+    # Rotation.
+    manager.put_secret_value(SecretId=repository, SecretString=json.dumps({"token": "canary-two", "port": 22}))
+    with pytest.raises(
+        EngineError, match=r"has no key 'user', which \$\{secret.repo.user\} refers to: it has port, tok"
+    ):
+        objects.plan(*items)
+    value = {"token": "canary-two", "port": 22, "user": "git"}
+    manager.put_secret_value(SecretId=repository, SecretString=json.dumps(value))
+    rotated = objects.plan(*items)
+    names = [f"Secret/{objects.space}/{name}" for name in ("made", "coded")]
+    assert actions(rotated) == dict.fromkeys(names, "update")
+    before, after = shown(rotated.changing, objects.kinds)
+    address = f"manifest.{names[1]}"
+    assert before[address]["result"]["data"] == {"token": "(secret)", "old": "(secret)"}
+    assert after[address]["result"]["data"] == {"token": "(secret), another one", "old": "(secret)"}
+    assert not {"canary-one", "canary-two", coded("canary-two")} & {*str((before, after, rotated)).split("'")}
+    objects.apply(*items)
+    assert live(cluster, f"{path}/coded")["data"]["token"] == coded("canary-two")
+    objects.apply(**EVERYTHING)
+    objects.settings["secrets"] = [{"name": "repo", "secret_id": "gone-meanwhile"}]
+    assert objects.apply(**EVERYTHING) == [], "what goes needs no secret"
+
+
+def test_secrets_that_cannot_be_had_are_told_before_the_first_change(
+    aws: Aws, session: Session, cluster: Cluster
+) -> None:
+    manager = aws("secretsmanager")
+    number = next(_numbers)
+    empty, going, binary, text, nested = (f"{name}-{number}" for name in ("empty", "going", "binary", "text", "nested"))
+    manager.create_secret(Name=empty)
+    manager.create_secret(Name=going, SecretString="x")
+    manager.delete_secret(SecretId=going)
+    manager.create_secret(Name=binary, SecretBinary=b"canary")
+    manager.create_secret(Name=text, SecretString="canary-text")
+    manager.create_secret(Name=nested, SecretString=json.dumps({"a": {"b": "canary"}}))
+    told = {
+        "nobody/made-it": f"account {session.account_id} has no secret 'nobody/made-it': create it by `aws "
+        "secretsmanager create-secret --name nobody/made-it --secret-string file://value`, the file being a JSON "
+        "object with a",
+        empty: f"secret '{empty}' in account {session.account_id} has no value: give it one by `aws secretsmanager "
+        f"put-secret-value --secret-id {empty} --secret-string file://value`",
+        going: f"secret '{going}' in account {session.account_id} is scheduled for deletion: take that back by `aws ",
+        binary: "is binary: store it as text",
+        text: "is no JSON object, so ${secret.s.a} refers to nothing: refer to all of it by ${secret.s}",
+        nested: "has no single value under 'a', which ${secret.s.a} refers to",
+    }
+    for secret_id, sentence in told.items():
+        objects = Objects(session, cluster.name, secrets=[{"name": "s", "secret_id": secret_id}])
+        items = (objects.namespace(), objects.thing("Secret", "s", stringData={"a": "${secret.s.a}"}))
+        with pytest.raises(EngineError) as error:
+            objects.plan(*items)
+        assert len(error.value.problems) == 1
+        assert sentence in error.value.problems[0]
+        assert "canary" not in str(error.value)
+        nowhere = Objects(session, "nowhere", secrets=[{"name": "s", "secret_id": secret_id}])
+        if "/" in secret_id:
+            # As long as there is no cluster, the secret may come, too.
+            plan = nowhere.plan(*items)
+            assert set(actions(plan).values()) == {"create"}
+            assert "no secret value with name s: create secret 'nobody/made-it' before" in plan.missing[1]
+
+
 def test_who_may_act_in_one_namespace_only_has_a_set_there(aws: Aws, cluster: Cluster, namespace: str) -> None:
     arn, credentials = aws.person("team")
     cluster.admit(arn, "AmazonEKSAdminPolicy", (namespace,))
@@ -556,13 +729,48 @@ PLAY = """
 """
 
 
+SECRET_PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - innovate.platform.manifests:
+        cluster: "{{ cluster }}"
+        name: "{{ set }}"
+        region: eu-central-1
+        namespace: "{{ space }}"
+        allow_destroy: ["*"]
+        state: "{{ state }}"
+        secrets: [{name: repo, secret_id: canary}]
+        definitions: |
+          apiVersion: v1
+          kind: Namespace
+          metadata: {name: "{{ space }}"}
+          ---
+          apiVersion: v1
+          kind: Secret
+          metadata: {name: keys, labels: {guarded: "{{ guarded }}"}}
+          stringData:
+            config: |
+              user = somebody
+              token = ${secret.repo.token}
+        patches:
+          - apiVersion: v1
+            kind: Secret
+            metadata: {name: keys}
+            data:
+              token: ${secret.repo.token}
+              literal: "{{ password | b64encode }}"
+"""
+
+
 @pytest.fixture
 def play(aws: Aws, cluster: Cluster, credentials: dict[str, str], tmp_path: Path) -> Callable[..., str]:
     book = tmp_path / "play.yml"
-    book.write_text(PLAY)
 
-    def run(*options: str, password: str = "first-password", state: str = "present") -> str:
-        facts = {"cluster": cluster.name, "set": "played", "space": "played", "password": password, "state": state}
+    def run(*options: str, text: str = PLAY, fails: bool = False, **more: str) -> str:
+        book.write_text(text)
+        facts = {"cluster": cluster.name, "set": "played", "space": "played", "password": "first-password"}
+        facts |= {"state": "present", **more}
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -577,8 +785,8 @@ def play(aws: Aws, cluster: Cluster, credentials: dict[str, str], tmp_path: Path
         command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(facts)]
         command += ["-e", f"ansible_python_interpreter={sys.executable}", *options, str(book)]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+        assert (ended.returncode != 0) == fails, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
 
     return run
 
@@ -608,6 +816,64 @@ def test_the_module_shows_no_secret_and_no_token(play: Callable[..., str], clust
         ):
             assert hidden not in text
         assert "manifest.Secret/played/keys" in text, "what isn't secret is shown"
+
+
+def test_no_word_of_a_secret_comes_out_of_the_module(aws: Aws, play: Callable[..., str], cluster: Cluster) -> None:
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]}
+    for action in ("Deny", "Warn"):
+        # A policy that repeats what it is shown.
+        name = f"tell-{action.lower()}"
+        marked = f"has(object.metadata.labels) && object.metadata.labels['guarded'] == '{action.lower()}'"
+        echo = "'told: ' + object.data['token'] + ' ' + object.data['config']"
+        spec = {
+            "matchConstraints": {"resourceRules": [rule]},
+            "matchConditions": [{"name": "marked", "expression": marked}],
+            "validations": [{"expression": "false", "messageExpression": echo}],
+        }
+        cluster.plane.api.create(policies, {"metadata": {"name": name}, "spec": spec})
+        binding = {"policyName": name, "validationActions": [action]}
+        cluster.plane.api.create(
+            f"{policies.removesuffix('ies')}ybindings", {"metadata": {"name": name}, "spec": binding}
+        )
+    manager = aws("secretsmanager")
+    manager.create_secret(
+        Name="canary", SecretString=json.dumps({"token": "canary-number-one", "other": "canary-other"})
+    )
+    options = ("--diff", "-vvv")
+
+    def run(*more: str, **facts: Any) -> str:
+        return play(*options, *more, text=SECRET_PLAY, set="canary", space="canary", **{"guarded": "no", **facts})
+
+    told = {"planned": run("--check"), "applied": run(), "unchanged": run()}
+    path = "/api/v1/namespaces/canary/secrets/keys"
+    counts = [re.findall(r"changed=\d", text)[-1] for text in told.values()]
+    assert counts == ["changed=1", "changed=1", "changed=0"]
+    config = "user = somebody\ntoken = canary-number-one\n"
+    assert live(cluster, path)["data"] == {
+        "config": coded(config),
+        "token": coded("canary-number-one"),
+        "literal": coded("first-password"),
+    }
+    manager.put_secret_value(SecretId="canary", SecretString=json.dumps({"token": "canary-number-two"}))
+    told["rotation planned"] = run("--check")
+    assert "(secret), another one" in told["rotation planned"]
+    told["rotated"] = run()
+    assert live(cluster, path)["data"]["token"] == coded("canary-number-two")
+    told["warned"] = run("--check", guarded="warn")
+    told["denied"] = run(guarded="deny", fails=True)
+    told["denied in a plan"] = run("--check", guarded="deny", fails=True)
+    assert "manifest.Secret/canary/keys: refused by the API server" in told["denied"]
+    assert "it warns of Secret keys, and repeats what is in it: not shown" in told["warned"]
+    manager.put_secret_value(SecretId="canary", SecretString=json.dumps({"other": "canary-number-two"}))
+    told["without a key"] = run(fails=True)
+    assert "has no key 'token'" in told["without a key"]
+    told["absent"] = run(state="absent")
+    texts = ("canary-number-one", "canary-number-two", "canary-other", "first-password")
+    composed = (config, config.replace("one", "two"))
+    hidden = [form for text in (*texts, *composed) for form in (text, coded(text).rstrip("="))]
+    for when, text in told.items():
+        assert [form for form in hidden if form in text] == [], when
 
 
 def test_sets_are_applied_side_by_side(session: Session, cluster: Cluster) -> None:

@@ -90,7 +90,7 @@ def declared(*items: dict[str, Any], patches: Any = None, **options: Any) -> tup
     )
     kinds = (
         EksClusterLookup(),
-        SecretValueLookup(objects.secrets, objects.cluster),
+        SecretValueLookup(objects),
         KubernetesApiLookup(objects.cluster),
         ManifestSet(objects),
         Manifest(objects),

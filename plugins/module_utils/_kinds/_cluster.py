@@ -22,6 +22,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from .._engine.errors import EngineError
 from .._engine.observe import side_by_side
 from ._eks import cluster_attributes, describe_cluster
+from ._hidden import repeats
+from ._objects import is_secret
 from ._session import Session
 
 TOKEN_SECONDS = 600
@@ -175,7 +177,10 @@ class Cluster:
             raise EngineError(f"cluster '{self.name}' isn't there")
         answer = self._opened.send(method, path, body, query or {}, content, accept)
         for text in answer.warnings:
-            self._tell(text)
+            if body is not None and is_secret(body) and repeats(text, body):
+                self._tell(f"it warns of Secret {body['metadata']['name']}, and repeats what is in it: not shown")
+            else:
+                self._tell(text)
         return answer.body
 
     def _tell(self, text: str) -> None:

@@ -67,6 +67,23 @@ def plain(document: Mapping[str, Any], resolve: Callable[[Ref], Any]) -> dict[st
     return found
 
 
+def secret_texts(document: Mapping[str, Any]) -> set[str]:
+    """Return what is in a Secret, as it is sent but for the padding of base64, and as it is meant."""
+    coded = {value for value in (document.get("data") or {}).values() if isinstance(value, str)}
+    texts = {value.rstrip("=") for value in coded}
+    for value in coded:
+        try:
+            texts.add(base64.b64decode(value).decode())
+        except ValueError:
+            continue
+    return texts - {""}
+
+
+def repeats(text: str, document: Mapping[str, Any]) -> bool:
+    """Tell whether what an API server says, or a webhook that it asks, has something in it of what is in a Secret."""
+    return any(secret in text for secret in secret_texts(document))
+
+
 def cleaned(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without what the API server keeps for itself; what is in Secrets is hidden."""
     found = copy.deepcopy({key: value for key, value in document.items() if key != "status"})

@@ -18,9 +18,9 @@ from typing import Any
 
 from .._engine.errors import EngineError
 from .._engine.observe import side_by_side
-from .._engine.resource import Ref, leaves
+from .._engine.resource import Ref
 from ._cluster import ApiError, ApiType, Cluster
-from ._hidden import plain
+from ._hidden import plain, secret_texts
 from ._objects import group_kind, identity, is_secret, parted, split
 from ._secret_values import LOOKUP, SecretValues
 
@@ -96,7 +96,7 @@ class ObjectSet:
         """Return a declared object as it is sent: references resolved, secrets in plain."""
         found = plain(self.documents[name], self._resolve)
         if is_secret(found):
-            self.secrets.conceal(text for text in leaves([found.get("data") or {}]) if isinstance(text, str))
+            self.secrets.conceal(secret_texts(found))
         return found
 
     def _resolve(self, ref: Ref) -> Any:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ._cluster import ApiError
-from ._hidden import Hidden
+from ._hidden import Hidden, repeats
 from ._objects import is_secret, split
 
 _IMMUTABLE = re.compile(
@@ -45,11 +44,11 @@ def sentences(error: ApiError, document: Mapping[str, Any]) -> list[str]:
 
     Of a Secret it may repeat what is in it, and so may a policy or a webhook that it asks.
     """
-    if is_secret(document) and error.causes:
-        fields = ", ".join(sorted({cause.get("field", "?") for cause in error.causes}))
+    fields = ", ".join(sorted({cause["field"] for cause in error.causes if cause.get("field")}))
+    if is_secret(document) and fields:
         return [f"the API server finds fault with {fields} (it is a Secret: what it says isn't shown)"]
     message = error.message
-    if is_secret(document) and any(text in message for text in _texts(document)):
+    if is_secret(document) and repeats(message, document):
         return [
             f"refused by the API server ({error.reason}): what it says isn't shown, it repeats what is in the Secret"
         ]
@@ -59,18 +58,6 @@ def sentences(error: ApiError, document: Mapping[str, Any]) -> list[str]:
             message = message.partition(opening)[2]
             break
     return [f"refused by the API server ({error.reason}): {message}"]
-
-
-def _texts(document: Mapping[str, Any]) -> set[str]:
-    """Return what is in a Secret as it is sent, as it is meant, and without the padding of base64."""
-    coded = {value for value in (document.get("data") or {}).values() if isinstance(value, str)}
-    texts = {value.rstrip("=") for value in coded}
-    for value in coded:
-        try:
-            texts.add(base64.b64decode(value).decode())
-        except ValueError:
-            continue
-    return texts - {""}
 
 
 def fixed_fields(error: ApiError, declared: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -98,7 +98,7 @@ class SecretValues:
                 ) from None
             if code == "ResourceNotFoundException":
                 return None
-            if code == "InvalidRequestException" and "deletion" in told:
+            if code == "InvalidRequestException" and "delet" in told:
                 raise EngineError(
                     f"{where} is scheduled for deletion: take that back by `aws secretsmanager restore-secret "
                     f"--secret-id {source.secret_id}{region}`, or refer to another one"

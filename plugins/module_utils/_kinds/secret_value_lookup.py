@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
 from .._engine.kind import Kind, Observed, Property, Scope
-from ._cluster import Cluster
-from ._secret_values import LOOKUP, SecretValues, missing
+from ._object_set import ObjectSet
+from ._secret_values import LOOKUP, missing
 from ._session import Session
 from ._shapes import violations
 
@@ -21,31 +21,34 @@ _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
 class SecretValueLookup(Kind):
     """A secret with a value (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html).
 
-    The value is no attribute: what the engine knows, it may show. It is kept in :class:`SecretValues`.
+    The value is no attribute, since what the engine knows, it may show: the set has it. One that goes needs none.
     """
 
     name = LOOKUP
     properties: ClassVar[Mapping[str, Property]] = {
+        "name": Property("str", required=True, doc="What references call it."),
         "secret_id": Property("str", required=True, doc="Name or ARN."),
         "region": Property("str", doc="Region that the secret is in; by default the session's."),
     }
-    key = ("secret_id", "region")
+    key = ("name",)
     lookup = True
     taggable = False
 
-    def __init__(self, values: SecretValues, cluster: Cluster) -> None:
-        self._values = values
-        self._cluster = cluster
+    def __init__(self, objects: ObjectSet) -> None:
+        self._objects = objects
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """Read the values. One that isn't there may still be made as long as the cluster isn't there either."""
-        found = self._values.read(session)
-        lacking = [source for source in self._values.sources if source.name not in found]
-        if lacking and self._cluster.open(session):
+        if self._objects.absent:
+            return []
+        values = self._objects.secrets
+        found = values.read(session)
+        lacking = [source for source in values.sources if source.name not in found]
+        if lacking and self._objects.cluster.open(session):
             raise EngineError([missing(source, session.account_id) for source in lacking])
         return [
-            Observed(f"{self.name}.{source.name}", {"secret_id": source.secret_id, "region": source.region or None})
-            for source in self._values.sources
+            Observed(f"{self.name}.{source.name}", {"name": source.name, "secret_id": source.secret_id})
+            for source in values.sources
             if source.name in found
         ]
 

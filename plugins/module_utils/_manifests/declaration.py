@@ -104,9 +104,7 @@ def declared_set(
 
 
 def secret_sources(declaration: Declaration, documents: Sequence[Mapping[str, Any]]) -> list[Source]:
-    """Return the secrets that are declared, with the keys that documents refer to; none for a set that goes."""
-    if declaration.absent:
-        return []
+    """Return the secrets that are declared, with the keys that documents refer to."""
     keys: dict[str, set[str]] = {}
     for document in documents:
         for name, found in _secrets_of(document).items():
@@ -147,8 +145,8 @@ def set_resources(
             Resource(
                 LOOKUP,
                 source.name,
-                {"secret_id": source.secret_id, "region": source.region or None},
-                hint="create it before this is applied, or correct secret_id",
+                {"name": source.name, "secret_id": source.secret_id, "region": source.region or None},
+                hint=f"create secret '{source.secret_id}' before this is applied, or correct secret_id",
             )
             for source in objects.secrets.sources
         ),
