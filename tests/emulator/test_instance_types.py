@@ -127,7 +127,7 @@ def test_spot_costs_less_than_on_demand_and_differs_by_zone(aws: Aws) -> None:
         ("eks/optimized-ami/1.35/amazon-linux-2023/arm64/standard/recommended", "arm64"),
         ("eks/optimized-ami/1.34/amazon-linux-2023/arm64/nvidia/recommended", "arm64"),
         (
-            "eks/optimized-ami/1.35/amazon-linux-2023/arm64/standard/amazon-eks-node-al2023-arm64-standard-1.35-v20251209",
+            "eks/optimized-ami/1.35/amazon-linux-2023/arm64/standard/amazon-eks-node-al2023-arm64-standard-1.35-v20260930",
             "arm64",
         ),
         ("bottlerocket/aws-k8s-1.35/arm64/latest", "arm64"),
@@ -149,7 +149,7 @@ def test_the_recommended_image_is_the_newest_release(aws: Aws) -> None:
     found = aws("ec2").describe_images(
         Owners=["amazon"], Filters=[{"Name": "name", "Values": ["amazon-eks-node-al2023-x86_64-standard-1.35-*"]}]
     )["Images"]
-    assert len(found) == 2
+    assert len(found) == 4
     assert max(found, key=lambda image: image["CreationDate"])["ImageId"] == told["image_id"]
     names = {item["Name"] for item in aws("ssm").get_parameters_by_path(Path=path)["Parameters"]}
     assert names == {f"{path}/{key}" for key in ("image_id", "image_name", "release_version")}

@@ -24,9 +24,9 @@ from rehearsal.emulator.registry import Call, operation, page
 from rehearsal.emulator.services.common import ec2, no_dry_run
 from rehearsal.emulator.services.eks_catalog import VERSIONS
 
-#: Releases of the AMIs, oldest first.
-AL2023_RELEASES = ("20251209", "20260120")
-BOTTLEROCKET_RELEASES = ("1.51.0", "1.52.0")
+#: Releases of the AMIs, oldest first (https://github.com/awslabs/amazon-eks-ami/releases).
+AL2023_RELEASES = ("20260120", "20260903", "20260930", "20261023")
+BOTTLEROCKET_RELEASES = ("1.50.0", "1.51.0", "1.52.0")
 _AL2023_VARIANTS = {"x86_64": ("standard", "nvidia", "neuron"), "arm64": ("standard", "nvidia")}
 _EKS_OWNER, _BOTTLEROCKET_OWNER = "602401143452", "149721548608"
 
