@@ -124,20 +124,18 @@ class Gateway:
         key, region, signing_name = _scope(request, query)
         service = _service(signing_name, request, query, body)
         operation = "?"
-        account = ""
+        principal: Principal | None = None
         try:
             found = _operation(service, request, query, body)
             if found is None:
                 principal = self._caller(key, service, "")
-                account = principal.account
                 with self.world.lock:
-                    reply = self._ask_moto(environ, account, body)
-                self._record(began, service, "?", account, region, reply)
+                    reply = self._ask_moto(environ, principal.account, body)
+                self._record(began, service, "?", principal, region, reply)
                 return reply
             model, protocol, uri = found
             operation = str(model.name)
             principal = self._caller(key, service, operation)
-            account = principal.account
             reply = self._dispatch(environ, request, body, query, model, protocol, uri, principal, region)
         except _Refused as refused:
             reply = _serialize(refused.service, refused.model, refused.protocol, refused.error)
@@ -147,10 +145,12 @@ class Gateway:
             traceback.print_exc()
             message = f"{type(error).__name__}: {error}"
             reply = 500, [("Content-Type", "text/plain")], message.encode()
-        self._record(began, service, operation, account, region, reply)
+        self._record(began, service, operation, principal, region, reply)
         return reply
 
-    def _record(self, began: float, service: str, operation: str, account: str, region: str, reply: Reply) -> None:
+    def _record(
+        self, began: float, service: str, operation: str, caller: Principal | None, region: str, reply: Reply
+    ) -> None:
         error = ""
         if reply[0] >= HTTPStatus.BAD_REQUEST:
             names = {key.lower(): value for key, value in reply[1]}
@@ -160,7 +160,7 @@ class Gateway:
                     rb'"__type": ?"(?:[^"#]*#)?([^"]+)"', reply[2]
                 )
                 error = match.group(1).decode() if match else str(reply[0])
-        self.world.record(began, service, operation, account, region, reply[0], error)
+        self.world.record(began, service, operation, caller, region, reply[0], error)
 
     def _caller(self, key: str | None, service: str, operation: str) -> Principal:
         if key is None:

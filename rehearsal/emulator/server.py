@@ -22,7 +22,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal import mirror
-from rehearsal.emulator import control_plane, services
+from rehearsal.emulator import actions, control_plane, services
 from rehearsal.emulator.gateway import Gateway
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_KEY, MANAGEMENT_SECRET, World
 
@@ -85,6 +85,7 @@ class Emulator:
             {
                 "health": lambda method, query: {"status": "ok", "pid": os.getpid()},
                 "calls": self._calls,
+                "actions": lambda method, query: actions.by_role(self.world, int(query.get("since", ["0"])[0])),
                 "reset": self._reset,
                 "pace": self._pace,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),

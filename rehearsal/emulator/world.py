@@ -55,7 +55,10 @@ class Principal:
 
 @dataclass
 class CallRecord:
-    """One call in the log. ``time`` is in seconds since the epoch, ``duration`` in milliseconds."""
+    """One call in the log. ``time`` is in seconds since the epoch, ``duration`` in milliseconds.
+
+    ``principal`` is the caller's ARN as GetCallerIdentity tells it.
+    """
 
     seq: int
     time: float
@@ -66,6 +69,7 @@ class CallRecord:
     status: int
     error: str
     duration: float
+    principal: str = ""
 
 
 class World:
@@ -138,13 +142,20 @@ class World:
         self._timers.clear()
 
     def record(
-        self, began: float, service: str, operation: str, account: str, region: str, status: int, error: str
+        self,
+        began: float,
+        service: str,
+        operation: str,
+        caller: Principal | None,
+        region: str,
+        status: int,
+        error: str,
     ) -> None:
-        """Add one call to the log."""
+        """Add one call to the log; ``caller`` is None where the credentials were refused."""
         took = round((time.time() - began) * 1000, 2)
-        self.calls.append(
-            CallRecord(next(self._sequence), began, service, operation, account, region, status, error, took)
-        )
+        account, arn = (caller.account, caller.arn) if caller else ("", "")
+        number = next(self._sequence)
+        self.calls.append(CallRecord(number, began, service, operation, account, region, status, error, took, arn))
 
     def calls_since(self, mark: int) -> list[dict[str, Any]]:
         """The log's entries with a sequence number above ``mark``."""

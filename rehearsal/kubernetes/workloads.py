@@ -36,6 +36,8 @@ from rehearsal.kubernetes.runner import Conditions, Runner, finish, idle_status,
 _REMEMBERED = 5.0
 #: How often Services are looked at while nothing else happens, in seconds.
 _SERVICES_EVERY = 5.0
+#: Scripts that images bring along.
+_HELPERS = Path(__file__).with_name("helpers")
 _ERRORS = (ApiError, OSError, http.client.HTTPException)
 
 
@@ -170,6 +172,7 @@ class Workloads:
                 made[name] = Path(found)
         if "argocd" in self._programs:
             made |= dict.fromkeys(("argocd", "argocd-k8s-auth", "argocd-git-ask-pass"), self._programs["argocd"])
+            made["git-verify-wrapper.sh"] = _HELPERS / "git-verify-wrapper.sh"
         return made
 
     def environment(self) -> dict[str, str]:
