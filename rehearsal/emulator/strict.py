@@ -28,6 +28,12 @@ ALLOWANCES: dict[tuple[str, str], frozenset[str]] = {
     ("organizations", "Email"): frozenset({"pattern"}),
 }
 
+#: Members that the service takes as others of the same structure: (service, structure, member) -> the other one.
+STANDS_FOR: dict[tuple[str, str, str], str] = {
+    # The model gives the old name queues' attributes. What it takes are messages', as its documentation says.
+    ("sqs", "ReceiveMessageRequest", "AttributeNames"): "MessageSystemAttributeNames",
+}
+
 _NUMBERS = ("integer", "long", "short", "byte", "float", "double", "bigdecimal", "biginteger")
 
 
@@ -105,7 +111,8 @@ def check(service: str, shape: Any, value: Any, path: tuple[str | int, ...] = ()
             yield Problem("union", path, value, "exactly one member")
         for name, member in shape.members.items():
             if name in value:
-                yield from check(service, member, value[name], (*path, name))
+                meant = shape.members.get(STANDS_FOR.get((service, shape.name, name), ""), member)
+                yield from check(service, meant, value[name], (*path, name))
     elif kind == "list":
         if not isinstance(value, list):
             yield Problem("type", path, value, "list")

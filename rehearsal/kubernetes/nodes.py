@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -274,8 +274,11 @@ class Nodes:
                 member.draining = None
                 self._cordon(member, on=False)
 
-    def _fail(self, name: str, group: Group, wish: Wish, old: Iterable[Member]) -> None:
+    def _fail(self, name: str, group: Group, wish: Wish, old: list[Member]) -> None:
         group.stuck = wish.generation
+        for member in old:
+            member.draining = None
+            self._cordon(member, on=False)
         message = "Reached max retries while trying to evict pods from nodes in node group " + name
         with self.world.lock:
             for update in self.cluster.nodegroups[name].updates.values():
@@ -284,9 +287,6 @@ class Nodes:
                     update.errors.append(
                         {"errorCode": "PodEvictionFailure", "errorMessage": message, "resourceIds": resources}
                     )
-        for member in old:
-            member.draining = None
-            self._cordon(member, on=False)
 
     def _adjust(self, group: Group, wish: Wish) -> None:
         """Bring labels and taints of nodes to what the group has by now."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rehearsal.emulator.services import policies
-from tests.emulator.conftest import REGION, Aws, eventually
+from tests.emulator.conftest import REGION, Aws, eventually, refused
 
 ACCOUNT = "123456789012"
 
@@ -140,6 +140,15 @@ def test_who_waits_in_vain_is_answered_after_the_queues_time(aws: Aws, name: str
     assert aws("sqs").receive_message(QueueUrl=url).get("Messages", []) == []
     assert 0.9 < time.monotonic() - began < 5
     assert eventually(lambda: received(aws, url) == [])
+
+
+def test_messages_attributes_are_asked_for_by_either_name(aws: Aws, name: str) -> None:
+    url = aws("sqs").create_queue(QueueName=name)["QueueUrl"]
+    for asked in ("AttributeNames", "MessageSystemAttributeNames"):
+        aws("sqs").send_message(QueueUrl=url, MessageBody="{}")
+        (message,) = aws("sqs").receive_message(QueueUrl=url, **{asked: ["SentTimestamp"]})["Messages"]
+        assert set(message["Attributes"]) == {"SentTimestamp"}
+        assert refused(aws("sqs").receive_message, QueueUrl=url, **{asked: ["Colour"]}) == "InvalidParameterValue"
 
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
