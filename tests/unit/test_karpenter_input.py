@@ -143,11 +143,8 @@ BAD = {
     "a disk that the image doesn't fit on": (declaration(volume_size=10), "karpenter_volume_size 10 is not between 20"),
     "an alias for a key": (declaration(volume_kms_key_arn="alias/ebs"), "'alias/ebs' is not the ARN of a key"),
     "a tag of Karpenter's": (declaration(tags={"karpenter.sh/nodepool": "a"}), "is Karpenter's own tag"),
-    "a cluster that is none": (declaration(cluster="-"), "karpenter_cluster '-' is not the name of an EKS cluster"),
-    "a cluster whose roles' names don't fit": (
-        declaration(cluster="c" * 60, role="c" * 60 + "-karpenter-node"),
-        "a role's name, may have 64",
-    ),
+    "a cluster that is none": (declaration(cluster="-"), "karpenter_cluster '-': use the cluster's name"),
+    "a cluster after which roles can't be called": (declaration(cluster="c" * 31), "up to 30 lower-case letters"),
 }
 
 

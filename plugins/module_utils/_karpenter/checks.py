@@ -35,11 +35,11 @@ from .catalog import (
 from .nodes import OPTIONS, Nodes, Pool, read
 from .schedule import cron_problems, window_problems
 
-_CLUSTER = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
+_CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,29}")
+"""As the module ``eks_cluster`` has it: roles, rules and the queue are called after the cluster."""
 _ALIAS = re.compile(r"al2023@v\d{8}|bottlerocket@v?\d+\.\d+\.\d+")
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")
 _SMALLEST_VOLUME, _LARGEST_VOLUME = 20, 16384
-_LONGEST_ROLE = 64
 _OWN_TAGS = (
     "eks:eks-cluster-name",
     "karpenter.sh/nodepool",
@@ -101,9 +101,10 @@ def _shape_problems(index: int, pool: Any) -> Iterator[str]:
 
 def _node_problems(nodes: Nodes) -> Iterator[str]:
     if not _CLUSTER.fullmatch(nodes.cluster):
-        yield f"karpenter_cluster {nodes.cluster!r} is not the name of an EKS cluster"
-    elif len(nodes.role) > _LONGEST_ROLE:
-        yield f"karpenter_cluster {nodes.cluster!r} is too long: {nodes.role}, a role's name, may have {_LONGEST_ROLE}"
+        yield (
+            f"karpenter_cluster {nodes.cluster!r}: use the cluster's name, up to 30 lower-case letters, digits and "
+            "hyphens, a letter first"
+        )
     family, _at, version = nodes.ami.partition("@")
     if version == "latest":
         yield (
