@@ -56,10 +56,14 @@ _value:
       type: list
       elements: dict
     projects:
-      description: AppProjects, and the Secrets of the repository and of the cluster.
+      description: AppProjects.
       type: list
       elements: dict
-    project_secrets:
+    connections:
+      description: The Secrets of the repository and of the cluster.
+      type: list
+      elements: dict
+    connection_secrets:
       description: The secrets of Secrets Manager that these refer to.
       type: list
       elements: dict

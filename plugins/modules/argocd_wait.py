@@ -157,7 +157,7 @@ def applications_of(module: AnsibleAWSModule) -> dict[str, dict[str, str]]:
         raise EngineError(f"cluster '{params['cluster']}' isn't there: run playbooks/cluster.yml first")
     argo = Argo(
         look=lambda: cluster.items(APPLICATION.path(params["namespace"])),
-        ask=lambda name: _ask(cluster, APPLICATION.path(params["namespace"], name)),
+        ask=lambda name, hard: _ask(cluster, APPLICATION.path(params["namespace"], name), hard=hard),
         timeout=params["timeout"],
     )
     if module.check_mode:
@@ -174,8 +174,8 @@ def applications_of(module: AnsibleAWSModule) -> dict[str, dict[str, str]]:
     return follow(argo, params["name"], healthy=params["state"] == "healthy", source=source)
 
 
-def _ask(cluster: Cluster, path: str) -> None:
-    body = {"metadata": {"annotations": {REFRESH: "normal"}}}
+def _ask(cluster: Cluster, path: str, *, hard: bool) -> None:
+    body = {"metadata": {"annotations": {REFRESH: "hard" if hard else "normal"}}}
     cluster.request("PATCH", path, body, {"fieldManager": "argocd-wait"}, "application/merge-patch+json")
 
 

@@ -51,14 +51,14 @@ class Controller:
 
     def __init__(self, *answers: list[dict[str, Any]]) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, bool]] = []
         self.now = 0.0
 
     def look(self) -> list[dict[str, Any]]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def argo(self, timeout: float = 60) -> Argo:
-        return Argo(self.look, self.asked.append, timeout, 2, lambda: self.now, self.pass_time)
+        return Argo(self.look, lambda *asked: self.asked.append(asked), timeout, 2, lambda: self.now, self.pass_time)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
@@ -124,7 +124,7 @@ def test_what_only_programmers_read_is_left_out() -> None:
 def test_it_is_compared_anew_before_it_is_believed() -> None:
     controller = Controller([application()], [application(asked=True)], [application()])
     found = follow(controller.argo(), "root", healthy=False)
-    assert controller.asked == ["root"]
+    assert controller.asked == [("root", False)]
     assert found == {"root": {"sync": "Synced", "health": "Healthy", "revision": "5d9c1a4"}}
 
 
@@ -132,7 +132,7 @@ def test_it_is_waited_for_until_it_is_made_and_done() -> None:
     running = application(operationState={"phase": "Running"})
     controller = Controller([], [application(asked=True)], [running], [running], [application()])
     follow(controller.argo(), "root", healthy=False)
-    assert controller.asked == ["root"]
+    assert controller.asked == [("root", False)]
 
 
 def test_one_that_is_still_from_elsewhere_is_not_believed() -> None:
@@ -148,6 +148,7 @@ def test_a_repository_that_is_refused_is_told_after_some_attempts_not_after_the_
         follow(controller.argo(), "root", healthy=False)
     assert len(caught.value.problems) == 1
     assert controller.now < 20
+    assert set(controller.asked) == {("root", True)}
 
 
 def test_programs_that_are_starting_are_waited_for() -> None:

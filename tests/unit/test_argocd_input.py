@@ -175,7 +175,7 @@ def test_every_object_is_a_sound_one(high_availability: bool) -> None:
     found = declared(
         sso=SSO, groups=GROUPS, high_availability=high_availability, certificate_secret="cert", repository_secret="repo"
     )
-    documents = [*found["additions"], *found["projects"], *found["root"]]
+    documents = [*found["additions"], *found["projects"], *found["connections"], *found["root"]]
     assert [problem for item in documents for problem in document_problems(item)] == []
     names = [(item["kind"], item["metadata"]["name"]) for item in documents]
     assert len(names) == len(set(names))
@@ -345,25 +345,21 @@ CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
 @pytest.mark.parametrize(("kind", "url", "content"), [(kind, *rest) for kind, rest in CREDENTIALS.items()])
 def test_a_credential_comes_from_secrets_manager(kind: str, url: str, content: dict[str, str]) -> None:
     found = declared(repository_url=url, repository_secret="config", repository_credential=kind)
-    secret = named(found["projects"], "Secret", "repository-platform-config")
+    secret = named(found["connections"], "Secret", "repository-platform-config")
     assert secret["metadata"]["labels"] == {"argocd.argoproj.io/secret-type": "repository"}
-    assert secret["stringData"] == {"type": "git", "name": "platform-config", "url": url, **content}
-    assert found["project_secrets"] == [{"name": "repository", "secret_id": "config"}]
+    assert secret["stringData"] == {"url": url, **content}
+    assert found["connection_secrets"] == [{"name": "repository", "secret_id": "config"}]
 
 
 def test_a_public_repository_needs_no_credential() -> None:
     found = declared()
-    assert found["project_secrets"] == []
-    assert named(found["projects"], "Secret", "repository-platform-config")["stringData"].keys() == {
-        "type",
-        "name",
-        "url",
-    }
+    assert found["connection_secrets"] == []
+    assert named(found["connections"], "Secret", "repository-platform-config")["stringData"].keys() == {"url"}
 
 
 def test_the_clusters_facts_are_handed_over() -> None:
     found = declared(addons={"external_dns": True, "keda": False}, facts={"karpenter_node_role_name": "nodes"})
-    metadata = named(found["projects"], "Secret", "cluster-dev")["metadata"]
+    metadata = named(found["connections"], "Secret", "cluster-dev")["metadata"]
     assert metadata["labels"] == {
         "argocd.argoproj.io/secret-type": "cluster",
         "environment": "dev",
@@ -390,7 +386,7 @@ def test_the_root_application_comes_of_the_clusters_facts_and_takes_along_what_i
     (document,) = found["root"]
     spec, template = document["spec"], document["spec"]["template"]
     (generator,) = spec["generators"]
-    cluster = named(found["projects"], "Secret", "cluster-dev")["metadata"]
+    cluster = named(found["connections"], "Secret", "cluster-dev")["metadata"]
     selector = generator["clusters"]["selector"]["matchLabels"]
     assert selector.items() <= cluster["labels"].items()
     assert spec["goTemplateOptions"] == ["missingkey=error"]

@@ -21,6 +21,7 @@ _NOISE = (
     re.compile(r"^Failed to load target state: "),
     re.compile(r"^failed to generate manifest for source \d+ of \d+: "),
     re.compile(r"rpc error: code = \w+ desc = "),
+    re.compile(r"^Manifest generation error \(cached\): "),
     re.compile(r"^Unable to (?:resolve|generate manifests?)[^:]*: "),
     re.compile(r"^failed to (?:get|list) [\w ]+: (?=.)"),
 )
@@ -30,7 +31,7 @@ _MEANINGS = (
         "the repository refuses the credential: correct it in the secret that argocd_repository_secret names",
     ),
     (
-        re.compile(r"\b403\b|permission denied", re.I),
+        re.compile(r"\b403\b", re.I),
         "the credential opens the host, but not this repository: give its owner read access to it",
     ),
     (

@@ -19,7 +19,8 @@ _NOTHING: Mapping[str, Any] = {
     "addition_secrets": [],
     "patches": [],
     "projects": [],
-    "project_secrets": [],
+    "connections": [],
+    "connection_secrets": [],
     "root": [],
 }
 
@@ -35,7 +36,8 @@ def outcome(variables: Mapping[str, Any]) -> dict[str, Any]:
         "additions": additions(settings),
         "addition_secrets": addition_secrets(settings),
         "patches": patches(settings),
-        "projects": [*projects(settings), *connections(settings)],
-        "project_secrets": connection_secrets(settings),
+        "projects": projects(settings),
+        "connections": connections(settings),
+        "connection_secrets": connection_secrets(settings),
         "root": [root(settings)],
     }

@@ -82,11 +82,6 @@ def _document(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AppProject",
-        # Argo CD keeps a project that is deleted until no application is in it any more.
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
-        },
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": spec,
     }

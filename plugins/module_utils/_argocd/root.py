@@ -31,7 +31,7 @@ def _repository(settings: Settings) -> dict[str, Any]:
 
     https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#repositories
     """
-    content = {"type": "git", "name": ROOT_PROJECT, "url": settings.repository_url}
+    content = {"url": settings.repository_url}
     if settings.repository_secret:
         keys = CREDENTIALS[settings.repository_credential]
         content |= {field: f"${{secret.{_REPOSITORY}.{key}}}" for field, key in keys.items()}
@@ -48,7 +48,8 @@ def _cluster(settings: Settings) -> dict[str, Any]:
         f"cluster-{settings.cluster.lower().replace('_', '-')}",
         "cluster",
         {
-            "name": settings.cluster,
+            # By reference, for what is written in a Secret is hidden wherever else it comes up.
+            "name": "${cluster.name}",
             "server": IN_CLUSTER,
             "config": json.dumps({"tlsClientConfig": {"insecure": False}}),
         },

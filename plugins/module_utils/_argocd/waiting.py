@@ -23,12 +23,13 @@ class Argo:
     """What there is to look at and to ask for.
 
     :param look: returns all Application objects.
-    :param ask: has the application of that name compared with its repository as it is now. Without being asked, Argo CD
-        keeps quiet for three minutes about a repository that it can't read.
+    :param ask: has the application of that name compared with its repository as it is now; ``hard``, without anything
+        that is remembered of it, errors above all. Without being asked, Argo CD keeps quiet for three minutes about a
+        repository that it can't read.
     """
 
     look: Callable[[], Sequence[Mapping[str, Any]]]
-    ask: Callable[[str], None]
+    ask: Callable[[str, bool], None]
     timeout: float = 300
     pause: float = 2
     clock: Callable[[], float] = time.monotonic
@@ -60,7 +61,7 @@ def follow(
                     raise EngineError([explained(found, error) for error in state.errors])
             # Asked again only while it can't be compared: what is being synchronized goes on by itself.
             if not state.asked and (not asked or not state.compared):
-                argo.ask(name)
+                argo.ask(name, not state.compared)
                 asked += 1
         if argo.clock() - began > argo.timeout:
             raise EngineError(_late(applications, name, argo.timeout, healthy=healthy))
