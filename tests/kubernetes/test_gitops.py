@@ -5,21 +5,29 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from rehearsal import mirror
+from rehearsal.git import commit_and_push
+from rehearsal.kubernetes import binaries
 from rehearsal.kubernetes.api import Api, ApiError
-from rehearsal.kubernetes.binaries import pinned
-from tests.gitops import ENVIRONMENTS, NAMESPACES, Document, application, applications, needs_kustomize, of_kind
-from tests.kubernetes.conftest import Cluster, eventually, needs_binaries
+from tests.gitops import ENVIRONMENTS, NAMESPACES, TREE, Document, application, applications, needs_kustomize, of_kind
+from tests.kubernetes.conftest import REGION, Aws, Cluster, create, eventually, needs_binaries
 
 pytestmark = [needs_binaries, needs_kustomize]
 
-PUBLISHED = f"raw.githubusercontent.com/argoproj/argo-cd/v{pinned('argocd')}/manifests/install.yaml"
+PUBLISHED = f"raw.githubusercontent.com/argoproj/argo-cd/v{binaries.pinned('argocd')}/manifests/install.yaml"
+ROOT = TREE.parent
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
@@ -108,7 +116,7 @@ def pod(namespace: str = "backend", **container: Any) -> Document:
     }
 
 
-def create(api: Api, item: Document) -> Document:
+def tried(api: Api, item: Document) -> Document:
     """What would become of an object."""
     path = path_of(api, item, collection=True)
     made: Document = api.request("POST", path, item, query={"dryRun": "All", "fieldValidation": "Strict"})
@@ -117,7 +125,7 @@ def create(api: Api, item: Document) -> Document:
 
 def refusal(api: Api, item: Document) -> str:
     with pytest.raises(ApiError) as caught:
-        create(api, item)
+        tried(api, item)
     assert caught.value.status == 403
     return caught.value.message
 
@@ -164,7 +172,7 @@ def test_a_privileged_pod_is_refused_and_every_violation_is_named(namespaces: Ap
 
 
 def test_a_container_that_names_no_resources_gets_some(namespaces: Api) -> None:
-    (container,) = create(namespaces, pod())["spec"]["containers"]
+    (container,) = tried(namespaces, pod())["spec"]["containers"]
     assert container["resources"] == {
         "requests": {"cpu": "50m", "memory": "64Mi"},
         "limits": {"memory": "256Mi"},
@@ -182,7 +190,7 @@ def test_a_container_that_names_no_resources_gets_some(namespaces: Api) -> None:
 def test_more_than_the_namespace_has_is_refused(namespaces: Api, resources: Document, told: str | None) -> None:
     item = pod("data", resources=resources)
     if told is None:
-        create(namespaces, item)
+        tried(namespaces, item)
     else:
         assert told in refusal(namespaces, item)
 
@@ -216,3 +224,172 @@ def test_the_samples_pods_are_admitted(namespaces: Api) -> None:
     finally:
         for item in objects:
             namespaces.delete(path_of(namespaces, item))
+
+
+# With Argo CD
+
+DEADLINE = 120.0
+needs_argocd = pytest.mark.skipif(
+    bool(binaries.missing(["argocd"])), reason="not built: argocd; `python -m rehearsal.kubernetes build`"
+)
+APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+DEPLOYMENT = "/apis/apps/v1/namespaces/backend/deployments/sample"
+
+
+@dataclass
+class Following:
+    """A cluster that follows the repository: Argo CD itself runs, installed by the role ``argocd``."""
+
+    api: Api
+    configuration: Path
+    url: str
+    repository: Path
+
+    def push(self, message: str, files: dict[str, str | None]) -> str:
+        """Commit files by their path in the repository; the commit's hash."""
+        return commit_and_push(self.configuration, self.url, files, message)
+
+    def replace(self, path: str, old: str, new: str) -> str:
+        """Commit a change of a file's text."""
+        text = self.read(path)
+        assert old in text
+        return self.push(f"{path}: {new}", {path: text.replace(old, new)})
+
+    def read(self, path: str) -> str:
+        command = ["git", "--git-dir", str(self.repository), "show", f"main:{path}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def app(self, name: str) -> Document:
+        found: Document = self.api.get(f"{APPLICATIONS}/{name}")
+        return found
+
+    def stands(self, name: str, revision: str = "") -> bool:
+        """Whether an application is Synced and Healthy, at a commit if one is given."""
+        status = self.app(name).get("status", {})
+        sync = status.get("sync", {})
+        done = status.get("operationState", {}).get("phase") == "Succeeded"
+        as_wanted = sync.get("status") == "Synced" and status.get("health", {}).get("status") == "Healthy"
+        return done and as_wanted and (not revision or sync.get("revision") == revision)
+
+    def there(self, path: str) -> bool:
+        try:
+            self.api.get(path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
+def following(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Following:
+    mirror.ready()
+    made = create(aws, "gitops", creator_is_admin=True)
+    core = [{"key": "CriticalAddonsOnly", "value": "true", "effect": "NO_SCHEDULE"}]
+    made.group("core", 2, labels={"innovate.io/pool": "core"}, taints=core, instanceTypes=["t3a.large"])
+    # What Karpenter would make for the sample.
+    made.group("general", 1)
+    (page,) = aws.state.admin("git")["repositories"]
+    credential = json.dumps({"username": page["username"], "password": page["password"]})
+    aws("secretsmanager").create_secret(Name="platform-config", SecretString=credential)
+    variables = {
+        "platform_environment": "dev",
+        "platform_region": REGION,
+        "platform_domain": "dev.example.com",
+        "platform_config_repository_url": page["url"],
+        "platform_mirror": f"{aws.state.endpoint}/rehearsal/mirror",
+        "argocd_cluster": "gitops",
+        "argocd_repository_secret": "platform-config",
+        "argocd_reconciliation_seconds": 10,
+        "argocd_wait_for": "healthy",
+    }
+    play = tmp_path_factory.mktemp("play") / "play.yml"
+    roles = [{"role": "innovate.platform.argocd"}]
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": variables, "roles": roles}]))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", play],
+        cwd=ROOT,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            **aws.state.environment(),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    configuration = Path(aws.state.admin("git")["configuration"])
+    return Following(made.plane.api, configuration, page["url"], Path(page["path"]))
+
+
+@needs_argocd
+def test_all_applications_are_synced_and_healthy(following: Following) -> None:
+    names = {item["metadata"]["name"] for item in following.api.items(APPLICATIONS)}
+    assert names == {"root", *applications("dev")}
+    for name in names:
+        assert eventually(lambda name=name: following.stands(name), DEADLINE), following.app(name)["status"]
+    spaces = {item["metadata"]["name"] for item in following.api.items("/api/v1/namespaces")}
+    assert spaces >= NAMESPACES
+    assert following.api.get(DEPLOYMENT)["status"]["readyReplicas"] == 1
+
+
+@needs_argocd
+def test_a_commit_changes_the_cluster_and_nothing_else_has_to_be_done(following: Following) -> None:
+    commit = following.replace("apps/sample/overlays/dev/kustomization.yaml", "count: 1", "count: 2")
+    assert eventually(lambda: following.api.get(DEPLOYMENT)["status"].get("readyReplicas") == 2, DEADLINE)
+    assert eventually(lambda: following.stands("sample", commit), DEADLINE)
+
+
+@needs_argocd
+def test_what_somebody_changes_by_hand_is_put_back(following: Following) -> None:
+    wanted = following.api.get(DEPLOYMENT)["spec"]["replicas"]
+    following.api.patch(DEPLOYMENT, {"spec": {"replicas": 7}})
+    assert eventually(lambda: following.api.get(DEPLOYMENT)["spec"]["replicas"] == wanted, DEADLINE)
+    policy = "/apis/networking.k8s.io/v1/namespaces/backend/networkpolicies/default-deny"
+    before = following.api.get(policy)["metadata"]["uid"]
+    following.api.delete(policy)
+    assert eventually(lambda: following.there(policy), DEADLINE)
+    assert following.api.get(policy)["metadata"]["uid"] != before
+
+
+@needs_argocd
+def test_what_goes_from_git_goes_from_the_cluster(following: Following) -> None:
+    budget = "/apis/policy/v1/namespaces/backend/poddisruptionbudgets/sample"
+    assert following.there(budget)
+    following.replace("apps/sample/base/kustomization.yaml", "  - disruption.yaml\n", "")
+    assert eventually(lambda: not following.there(budget), DEADLINE)
+
+
+@needs_argocd
+def test_a_sync_that_is_tried_again_doesnt_hold_up_the_commit_that_repairs_it(following: Following) -> None:
+    path = "apps/sample/base/service.yaml"
+    good = following.read(path)
+    following.push("a port that no Service can have", {path: good.replace("port: 80", "port: 80000")})
+
+    def retried() -> bool:
+        operation = following.app("sample")["status"].get("operationState", {})
+        return operation.get("phase") == "Running" and operation.get("retryCount", 0) >= 1
+
+    assert eventually(retried, DEADLINE), following.app("sample")["status"]["operationState"]
+    commit = following.push("a good one", {path: good.replace("port: 80", "port: 81")})
+    assert eventually(lambda: following.stands("sample", commit), DEADLINE), following.app("sample")["status"]
+    service = following.api.get("/api/v1/namespaces/backend/services/sample")
+    assert [port["port"] for port in service["spec"]["ports"]] == [81]
+
+
+@needs_argocd
+def test_a_namespace_that_is_dropped_by_mistake_stays_and_later_commits_count(following: Following) -> None:
+    path = "namespaces/base/kustomization.yaml"
+    whole = following.read(path)
+    uid = following.api.get("/api/v1/namespaces/data")["metadata"]["uid"]
+    following.push("data is dropped", {path: whole.replace("  - data\n", "")})
+    quota = "/api/v1/namespaces/data/resourcequotas/namespace"
+    assert eventually(lambda: not following.there(quota), DEADLINE)
+    commit = following.push("data is back", {path: whole})
+    assert eventually(lambda: following.stands("namespaces", commit), DEADLINE), following.app("namespaces")["status"]
+    assert following.there(quota)
+    space = following.api.get("/api/v1/namespaces/data")
+    assert (space["metadata"]["uid"], space["status"]["phase"]) == (uid, "Active")
