@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.innovate.platform.plugins.module_utils._vpc.addresses import Tier, lay_out
+from rehearsal.git import DEFAULT
 from tests.gitops import ENVIRONMENTS, NAMESPACES, TREE, application, applications, needs_kustomize, of_kind
 
 ROOT = TREE.parent
@@ -57,9 +58,31 @@ def test_an_environments_facts_are_the_inventorys(environment: str) -> None:
     assert inventory["platform_environment"] == environment
 
 
-def test_every_environment_has_the_same_repository() -> None:
+def inventories(name: str) -> dict[str, Any]:
+    """A variable's values, by the file of the inventories that sets it."""
+    found = {}
+    for path in ROOT.glob("inventories/**/*.yml"):
+        content = yaml.safe_load(path.read_text())
+        if isinstance(content, dict) and name in content:
+            found[str(path.relative_to(ROOT))] = content[name]
+    return found
+
+
+def test_the_repository_is_the_same_in_git_in_the_inventories_and_in_the_rehearsal() -> None:
     facts = [documents(TREE / f"environments/{environment}/environment.yaml")[0] for environment in ENVIRONMENTS]
-    assert len({item["data"]["repoURL"] for item in facts}) == 1
+    here = {item["data"]["repoURL"] for item in facts}
+    assert here == set(DEFAULT)
+    assert {url for url in inventories("platform_config_repository_url").values() if url not in here} == set()
+
+
+@ALL
+def test_applications_follow_the_revision_that_the_root_application_follows(environment: str) -> None:
+    (facts,) = documents(TREE / f"environments/{environment}/environment.yaml")
+    default = yaml.safe_load((ROOT / "roles/argocd/defaults/main.yml").read_text())["argocd_repository_revision"]
+    own = inventories("argocd_repository_revision").get(
+        f"inventories/{environment}/group_vars/environment_{environment}.yml"
+    )
+    assert facts["data"]["targetRevision"] == (own or default)
 
 
 @ALL
