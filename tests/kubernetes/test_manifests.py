@@ -410,6 +410,40 @@ def test_conditions_are_waited_for(objects: Objects, session: Session, cluster: 
     objects.apply(**EVERYTHING)
 
 
+def test_custom_resources_are_gone_before_what_their_controller_runs_by(
+    objects: Objects, session: Session, cluster: Cluster
+) -> None:
+    group = f"{objects.name}.example.org"
+    held = objects.thing("Widget", "w", f"{group}/v1", spec={"size": 1}, metadata={"finalizers": ["example.org/hold"]})
+    web = deployment(objects, 0, serviceAccountName="web")
+    objects.apply(objects.namespace(), definition(group), held, objects.thing("ServiceAccount", "web"), web)
+    widget, deployed = f"Widget.{group}/{objects.space}/w", f"Deployment.apps/{objects.space}/web"
+    impatient = Objects(session, cluster.name, objects.name, wait_timeout=2)
+    outcome = impatient.outcome(**EVERYTHING)
+    assert [*outcome.errors] == [f"manifest.{widget}"]
+    assert str(outcome.errors[f"manifest.{widget}"]) == (
+        "it is not gone after 2 seconds: its finalizers (example.org/hold) hold it: what handles them does not run, or "
+        "waits for something else"
+    )
+    assert [change.address for change in outcome.done] == [f"manifest.{widget}"], "begun, and nothing else"
+    assert outcome.skipped[f"manifest.{deployed}"] == f"manifest.{widget}"
+    path = f"/apis/{group}/v1/namespaces/{objects.space}/widgets/w"
+    assert live(cluster, path)["metadata"]["deletionTimestamp"]
+    assert live(cluster, f"/apis/apps/v1/namespaces/{objects.space}/deployments/web")
+
+    # The controller comes to it while the next run waits.
+    def release() -> None:
+        cluster.plane.api.patch(path, {"metadata": {"finalizers": None}})
+
+    timer = threading.Timer(1, release)
+    timer.start()
+    gone = objects.apply(**EVERYTHING)
+    timer.join()
+    assert gone.index(deployed) < gone.index(f"ServiceAccount/{objects.space}/web")
+    assert gone[-1] == "manifest_set.main"
+    assert actions(objects.plan(**EVERYTHING)) == {}
+
+
 def test_a_job_is_waited_for_and_one_that_failed_is_made_anew(objects: Objects, cluster: Cluster) -> None:
     pod = {"containers": [{"name": "c", "image": "example.org/c:1"}], "restartPolicy": "Never"}
     spec = {"template": {"spec": {**pod, "nodeSelector": {"no": "node"}}}, "activeDeadlineSeconds": 1}

@@ -5,24 +5,32 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import ADDRESS_TAG, STACK_TAG, Observed
 from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan
 from ansible_collections.innovate.platform.plugins.module_utils._engine.render import documents as shown
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Resource
 from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import ApiError, Cluster
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._object_set import ObjectSet
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._objects import identity
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._order import needs, uses
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._order import needs, uses, uses_of_existing
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._readiness import unready
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._refusals import at
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._secret_values import SecretValues
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._refusals import at, sentences
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._secret_values import (
+    SecretValues,
+    Source,
+    missing,
+)
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.eks_cluster_lookup import EksClusterLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.kubernetes_api_lookup import KubernetesApiLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.manifest import Manifest
@@ -573,6 +581,24 @@ def test_what_a_pod_uses_is_seen_wherever_it_is_named() -> None:
     }
 
 
+def test_custom_resources_go_before_what_their_controllers_run_by() -> None:
+    names = {
+        "widget": "Widget.example.org/team/w",
+        "web": "Deployment.apps/team/web",
+        "account": "ServiceAccount/team/web",
+        "binding": "ClusterRoleBinding.rbac.authorization.k8s.io/web",
+        "space": "Namespace/team",
+        "definition": "CustomResourceDefinition.apiextensions.k8s.io/widgets.example.org",
+        "hook": "ValidatingWebhookConfiguration.admissionregistration.k8s.io/hook",
+    }
+    owned = set(names.values())
+    widget = uses_of_existing(thing("Widget", "w", "example.org/v1"), owned, names["definition"])
+    assert widget == owned - {names["widget"], names["hook"]}
+    assert uses_of_existing(deployment(serviceAccountName="web"), owned, "") == {names["account"], names["space"]}
+    assert uses_of_existing(hook(), owned, "") == owned - {names["hook"]}
+    assert uses_of_existing(definition(), owned, "") == set()
+
+
 # Plans
 
 
@@ -683,6 +709,149 @@ def test_what_is_in_a_secret_is_never_shown() -> None:
     assert redacted([thing()], read([thing()], [])[0]) == [thing()]
 
 
+class Manager:
+    """A client of Secrets Manager that answers as the service does."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+
+    def get_secret_value(self, **params: str) -> Any:
+        self.asked.append(params["SecretId"])
+        if isinstance(self.answer, dict):
+            return self.answer
+        code, message = self.answer
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "GetSecretValue")
+
+
+def values_of(answer: Any, *keys: str, region: str = "") -> tuple[SecretValues, Session, Manager, set[str]]:
+    client, concealed = Manager(answer), set[str]()
+    session = Session(lambda service, where: client, "111122223333", "eu-central-1", "aws")
+    source = Source("repo", "platform-config", region, frozenset(keys))
+    return SecretValues([source], concealed.update), session, client, concealed
+
+
+@pytest.mark.parametrize(
+    ("answer", "keys", "sentence"),
+    [
+        (
+            ("AccessDeniedException", f"not authorized to see {PASSWORD}"),
+            ("token",),
+            "secret 'platform-config' in account 111122223333 can't be read (AccessDeniedException): allow secrets",
+        ),
+        (("DecryptionFailure", "x"), ("token",), "can't be read (DecryptionFailure): allow"),
+        (
+            ("InvalidRequestException", "You can't perform this operation: it was marked for deletion."),
+            ("token",),
+            "is scheduled for deletion: take that back by `aws secretsmanager restore-secret --secret-id platform-conf",
+        ),
+        (
+            ("ResourceNotFoundException", "can't find the specified secret value for staging label: AWSCURRENT"),
+            ("token",),
+            "has no value: give it one by `aws secretsmanager put-secret-value --secret-id platform-config",
+        ),
+        (
+            ("InternalServiceError", "later"),
+            ("token",),
+            "secretsmanager:GetSecretValue in account 111122223333: Internal",
+        ),
+        ({"SecretBinary": b"x"}, ("token",), "is binary: store it as text"),
+        ({"SecretString": PASSWORD}, ("token",), "is no JSON object, so ${secret.repo.token} refers to nothing"),
+        ({"SecretString": "[1]"}, ("token",), "is no JSON object"),
+        (
+            {"SecretString": '{"a": 1, "b": 2}'},
+            ("token",),
+            "has no key 'token', which ${secret.repo.token} refers to: it has a, b",
+        ),
+        ({"SecretString": "{}"}, ("token",), "it has none"),
+        ({"SecretString": '{"token": null}'}, ("token",), "has no single value under 'token'"),
+        ({"SecretString": '{"token": ["' + PASSWORD + '"]}'}, ("token",), "has no single value under 'token'"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_one_sentence(answer: Any, keys: tuple[str, ...], sentence: str) -> None:
+    values, session, client, _concealed = values_of(answer, *keys)
+    for _time in range(2):
+        with pytest.raises(EngineError) as error:
+            values.read(session)
+        assert len(error.value.problems) == 1
+        assert sentence in error.value.problems[0]
+        assert PASSWORD not in str(error.value)
+        assert error.value.__cause__ is None, "nor in a traceback"
+    assert len(client.asked) == 1
+
+
+def test_a_secret_is_read_once_and_concealed_at_once() -> None:
+    text = json.dumps({"token": PASSWORD, "user": "git", "port": 22, "on": True})
+    values, session, client, concealed = values_of({"SecretString": text}, "token", "port", "")
+    assert values.read(session) == values.read(session) == {"repo"}
+    assert client.asked == ["platform-config"]
+    coded = base64.b64encode(PASSWORD.encode()).decode().rstrip("=")
+    assert {PASSWORD, coded, text} <= concealed
+    assert "git" not in concealed
+    assert [values.value("repo", key) for key in ("token", "user", "port", "on", "")] == [
+        PASSWORD,
+        "git",
+        "22",
+        "true",
+        text,
+    ]
+
+
+def test_a_secret_that_is_not_there_is_told_with_what_to_do() -> None:
+    values, session, _client, _concealed = values_of(("ResourceNotFoundException", "can't find the secret."), "b", "a")
+    assert values.read(session) == set()
+    source = Source("repo", "arn:aws:secretsmanager:eu-west-1:1:secret:config", "eu-west-1", frozenset({"b", "a"}))
+    assert missing(source, "111122223333") == (
+        "account 111122223333 has no secret 'arn:aws:secretsmanager:eu-west-1:1:secret:config': create it by `aws "
+        "secretsmanager create-secret --name config --region eu-west-1 --secret-string file://value`, the file being a "
+        "JSON object with a, b"
+    )
+
+
+def test_where_a_secret_is_has_to_be_a_region() -> None:
+    secret = thing("Secret", stringData={"a": "${secret.repo}"})
+    resources, kinds = declared(secret, secrets=[{**SECRETS[0], "region": "Frankfurt"}])
+    assert validate(resources, kinds) == [
+        "secret_value_lookup.repo: region 'Frankfurt' is no Region: write it as eu-central-1"
+    ]
+    resources, kinds = declared(secret, secrets=[{"name": "repo", "secret_id": ""}])
+    assert "secret_value_lookup.repo: secret_id" in validate(resources, kinds)[0]
+
+
+def test_a_plan_knows_secrets_by_name_only() -> None:
+    secret = thing("Secret", stringData={"a": "x ${secret.repo.token} ${cluster.arn}"}, data={"b": "${secret.repo}"})
+    resources, kinds = declared(secret, secrets=SECRETS)
+    made = plan(resources, kinds)
+    assert (
+        "secret_value_lookup.repo: no secret value with name repo: create secret 'platform-config'" in made.missing[1]
+    )
+    _before, after = shown(made.changing, kinds)
+    assert after["manifest.Secret/team/one"]["definition"]["data"] == {"b": "(secret)", "a": "(secret)"}
+    objects = kinds["manifest"]._objects
+    objects.secrets._texts = {"repo": '{"token": "t"}'}
+    objects.cluster.attributes = {"arn": "arn:x"}
+    sent = {key: base64.b64decode(text).decode() for key, text in objects.sent("Secret/team/one")["data"].items()}
+    assert sent == {"a": "x t arn:x", "b": '{"token": "t"}'}
+
+
+def refused(message: str, **more: Any) -> str:
+    secret = thing("Secret", "s", data={"password": base64.b64encode(PASSWORD.encode()).decode()})
+    told = sentences(ApiError(422, "Invalid", message, **more), secret)
+    assert len(told) == 1
+    return told[0]
+
+
+def test_what_an_api_server_says_of_a_secret_is_shown_only_if_it_does_not_repeat_it() -> None:
+    coded = base64.b64encode(PASSWORD.encode()).decode()
+    for message in (f"policy says {PASSWORD}!", f"policy says {coded}", coded.rstrip("=")):
+        assert "isn't shown, it repeats what is in the Secret" in refused(message)
+        assert PASSWORD not in refused(message)
+        assert coded.rstrip("=") not in refused(message)
+    assert refused("no Secrets here").endswith("no Secrets here")
+    causes = [{"field": "data[x]", "message": f"Invalid value: {PASSWORD[:5]}"}]
+    assert "finds fault with data[x]" in refused("...", causes=causes)
+
+
 # Readiness
 
 
@@ -715,6 +884,27 @@ def test_conditions_may_be_asked_for() -> None:
     pool = {**thing("NodePool", "p"), "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "No"}]}}
     assert unready(pool) == ""
     assert unready(pool, [("Ready", "True")]) == "Ready is False, not True (No)"
+
+
+def test_a_condition_of_what_was_before_does_not_count() -> None:
+    condition = {"type": "Ready", "status": "True", "observedGeneration": 1}
+    pool = {**thing("NodePool", "p", metadata={"generation": 2}), "status": {"conditions": [condition]}}
+    assert unready(pool, [("Ready", "True")]) == (
+        "Ready is True of what it was before: its controller has not seen the change yet"
+    )
+    condition["observedGeneration"] = 2
+    assert unready(pool, [("Ready", "True")]) == ""
+
+
+def test_what_is_waited_for_too_long_says_what_its_condition_says() -> None:
+    told = {"type": "Ready", "status": "False", "reason": "NodeClassNotReady", "message": "Subnets not found"}
+    pool = {**thing("NodePool", "p"), "status": {"conditions": [told]}}
+    objects = ObjectSet(Cluster("dev"), "set", wait_timeout=-1)
+    with pytest.raises(EngineError) as error:
+        objects.overdue("NodePool/p", "ready", unready(pool, [("Ready", "True")]))
+    assert str(error.value) == (
+        "it is not ready after -1 seconds: Ready is False, not True (NodeClassNotReady: Subnets not found)"
+    )
 
 
 def test_fields_are_found_by_the_paths_that_conflicts_name() -> None:

@@ -83,14 +83,18 @@ def transform(value: Any, leaf: Callable[[Any], Any]) -> Any:
 
 def leaves(value: Any) -> Iterator[Any]:
     """Yield everything in a nested value that is neither mapping nor list."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from leaves(item)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            yield from leaves(item)
-    else:
-        yield value
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        # Texts first: a definition of a kind of objects has tens of thousands of them.
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Mapping):
+            pending.extend(reversed([*item.values()]))
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            pending.extend(reversed([*item]))
+        else:
+            yield item
 
 
 def references(value: Any) -> Iterator[Ref]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,34 +25,40 @@ class Foreseen:
 
     :param result: the object as it would be; unknown where the API server can't be asked yet.
     :param immutable: for each field that can't be changed, what it is and what it should be.
+    :param refusals: why the API server won't have it.
+    :param conflicts: which fields belong to other field managers.
     :param force: whether only hands stand against it, so that applying it may override them.
     """
 
     result: dict[str, Any] | Unknown | None = None
     immutable: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     force: bool = False
 
 
 def foresee(objects: ObjectSet, live: Mapping[str, Mapping[str, Any]]) -> dict[str, Foreseen]:
-    """Dry-run what is declared and there: definitions of kinds first, since objects depend on their change."""
+    """Dry-run what is declared and there, all at once.
+
+    What is refused of a kind whose definition changes with it, the changed definition may allow: it is unknown.
+    """
     names = [name for name in objects.documents if name in live and not live[name]["metadata"].get("deletionTimestamp")]
-    kinds = {name: group_kind(document) for name, document in objects.documents.items()}
-    definitions = [name for name in names if kinds[name] == CRD]
-    others = [name for name in names if kinds[name] != CRD]
-    found = dict(
-        zip(definitions, side_by_side(lambda name: _foresee(objects, name, live[name], ()), definitions), strict=True)
-    )
+    asked = side_by_side(lambda name: _foresee(objects, name, live[name]), names)
+    found = dict(zip(names, asked, strict=True))
     changing = {
         crd_kind(document)
         for name, document in objects.documents.items()
-        if kinds[name] == CRD and (name not in found or found[name].result != cleaned(live[name]))
+        if group_kind(document) == CRD and (name not in found or found[name].result != cleaned(live[name]))
     }
-    asked = side_by_side(lambda name: _foresee(objects, name, live[name], changing), others)
-    return {**found, **dict(zip(others, asked, strict=True))}
+    return {
+        name: Foreseen(result=Unknown(), force=one.force)
+        if (one.refusals or one.immutable) and group_kind(objects.documents[name]) in changing
+        else one
+        for name, one in found.items()
+    }
 
 
-def _foresee(objects: ObjectSet, name: str, live: Mapping[str, Any], changing: Collection[str]) -> Foreseen:
+def _foresee(objects: ObjectSet, name: str, live: Mapping[str, Any]) -> Foreseen:
     declared = objects.sent(name)
     force = objects.force_conflicts
     if objects.type_of(declared) is None:
@@ -67,12 +73,10 @@ def _foresee(objects: ObjectSet, name: str, live: Mapping[str, Any], changing: C
                 raise
             others = [text for manager, text in found if not objects.is_by_hand(manager)]
             if others:
-                return Foreseen(refusals=tuple(others))
+                return Foreseen(conflicts=tuple(others))
             force = True
             result = objects.apply(declared, force=True, dry_run=True)
     except ApiError as error:
-        if group_kind(declared) in changing:
-            return Foreseen(result=Unknown(), force=force)
         return _refused(error, declared, live, force=force)
     return Foreseen(result=marked_changes(cleaned(live), cleaned(result)), force=force)
 
@@ -83,7 +87,8 @@ def _refused(error: ApiError, declared: Mapping[str, Any], live: Mapping[str, An
         merged = _merged(cleaned(live), cleaned(declared))
         return Foreseen(result=marked_changes(cleaned(live), merged), force=force)
     fixed = fixed_fields(error, declared, live)
-    return Foreseen(immutable=fixed) if fixed else Foreseen(refusals=tuple(sentences(error, declared)))
+    refusals = () if fixed else tuple(sentences(error, declared))
+    return Foreseen(immutable=fixed, refusals=refusals, force=force)
 
 
 def _merged(live: Any, declared: Any) -> Any:

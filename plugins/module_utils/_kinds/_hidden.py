@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from .._engine.resource import Join, Ref, substitute, transform
 from ._objects import is_secret
 
 _SERVER_SET = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _HIDDEN = "(secret)"
 
 
@@ -86,13 +86,12 @@ def repeats(text: str, document: Mapping[str, Any]) -> bool:
 
 def cleaned(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without what the API server keeps for itself; what is in Secrets is hidden."""
-    found = copy.deepcopy({key: value for key, value in document.items() if key != "status"})
-    metadata = found.get("metadata") or {}
-    for name in _SERVER_SET:
-        metadata.pop(name, None)
-    if is_secret(found) and metadata.get("annotations"):
+    metadata = {name: value for name, value in (document.get("metadata") or {}).items() if name not in _SERVER_SET}
+    if is_secret(document) and metadata.get("annotations"):
         # kubectl keeps a copy of all that it applied.
-        metadata["annotations"].pop("kubectl.kubernetes.io/last-applied-configuration", None)
+        kept = {name: value for name, value in metadata["annotations"].items() if name != _LAST_APPLIED}
+        metadata["annotations"] = kept
+    found = {key: metadata if key == "metadata" else value for key, value in document.items() if key != "status"}
     return hidden(found)
 
 

@@ -136,7 +136,7 @@ class Manifest(Kind):
             attributes={
                 "uid": metadata["uid"],
                 "api_version": item["apiVersion"],
-                "refusals": foreseen.refusals if foreseen else (),
+                "refusals": (*foreseen.refusals, *foreseen.conflicts) if foreseen else (),
                 "force": foreseen.force if foreseen else False,
             },
             tags={STACK_TAG: owner, ADDRESS_TAG: f"{self.name}.{name}" if ours else ""} if owner else {},
