@@ -231,6 +231,18 @@ def test_a_fleet_of_many_gets_all_of_them(aws: Aws, place: Place, name: str) -> 
     assert len({identifier for item in made for identifier in item["InstanceIds"]}) == 3
 
 
+def test_a_subnet_without_enough_addresses_is_a_pool_that_fails(aws: Aws, place: Place, name: str) -> None:
+    block = aws("ec2").describe_vpcs(VpcIds=[place.vpc])["Vpcs"][0]["CidrBlock"].replace(".0.0/16", ".9.0/28")
+    small = aws("ec2").create_subnet(VpcId=place.vpc, CidrBlock=block, AvailabilityZone=f"{REGION}a")["Subnet"]
+    assert small["AvailableIpAddressCount"] == 11
+    pools = [{"InstanceType": "t4g.medium", "SubnetId": small["SubnetId"]}, override(place, "m7g.large", "b")]
+    answer = fleet(aws, template(aws, place, name), pools, count=12)
+    assert [error["ErrorCode"] for error in answer["Errors"]] == ["InsufficientFreeAddressesInSubnet"]
+    assert [item["InstanceType"] for item in answer["Instances"]] == ["m7g.large"]
+    assert fleet(aws, name, pools[:1], count=11)["Instances"]
+    assert fleet(aws, name, pools[:1])["Errors"][0]["ErrorCode"] == "InsufficientFreeAddressesInSubnet"
+
+
 def test_dry_runs_launch_nothing_and_find_what_is_wrong(aws: Aws, place: Place, name: str) -> None:
     ec2 = aws("ec2")
     template(aws, place, name)

@@ -110,7 +110,7 @@ def create_fleet(call: Call) -> dict[str, Any]:
             break
         launch = replace(pool.launch, tags=_fleet_tags(pool.launch.tags, identifier))
         try:
-            check(call.world, network, launch)
+            check(call.world, network, launch, wanted)
             reservation = start(call.world, network, launch, wanted)
         except AwsError as error:
             told = {"LaunchTemplateAndOverrides": pool.told(), "Lifecycle": default}

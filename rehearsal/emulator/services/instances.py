@@ -96,7 +96,7 @@ def _profile(network: Any, given: Mapping[str, Any]) -> Any:
     raise AwsError("InvalidParameterValue", message)
 
 
-def check(world: World, network: Any, launch: Launch) -> None:
+def check(world: World, network: Any, launch: Launch, count: int) -> None:
     """Refuse what EC2 refuses. Capacity is looked at last, as there."""
     data = launch.data
     kind = data.get("InstanceType", "m1.small")
@@ -138,7 +138,7 @@ def check(world: World, network: Any, launch: Launch) -> None:
             f"Your requested instance type ({kind}) is not supported in your requested Availability Zone ({zone}). "
         )
         raise AwsError("Unsupported", message + f"Please retry your request by choosing {', '.join(here[kind])}.")
-    if zone and network.get_subnet(launch.subnet).available_ip_address_count <= 0:
+    if zone and network.get_subnet(launch.subnet).available_ip_address_count < count:
         message = f"There are not enough free addresses in subnet '{launch.subnet}' to satisfy the requested number of "
         raise AwsError("InsufficientFreeAddressesInSubnet", message + "instances.")
     if any(item.fits(kind, zone, launch.lifecycle) for item in shortages(world)):
@@ -490,7 +490,7 @@ def run_instances(call: Call) -> dict[str, Any]:
     launch = Launch(data, market, tags, template)
     if call["MinCount"] > call["MaxCount"] or call["MinCount"] < 1:
         raise AwsError("InvalidParameterValue", "The minimum is above the maximum, or below 1.")
-    check(call.world, network, launch)
+    check(call.world, network, launch, call["MaxCount"])
     no_dry_run(call)
     reservation = start(call.world, network, launch, call["MaxCount"])
     remember(call, "ClientToken", reservation.id)
