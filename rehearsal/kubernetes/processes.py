@@ -3,7 +3,7 @@
 """Child processes that are surely ended: by us, or by whoever comes after us.
 
 Each has a session of its own, a log and a file with its process id. A number may belong to another process by the time
-it is read, so nothing is ended whose command line doesn't name the directory that the id was found in.
+it is read, so nothing is ended that doesn't belong to the directory that the id was found in.
 """
 
 from __future__ import annotations
@@ -105,13 +105,25 @@ def _signal(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
+def belongs(pid: int, directory: Path) -> bool:
+    """Whether a process is one of a directory's: its command line names it, or it works there.
+
+    Programs may change the one, but not both.
+    """
+    with contextlib.suppress(OSError):
+        if str(directory) in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"):
+            return True
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(directory)
+    return False
+
+
 def end_all(directory: Path) -> list[int]:
     """End every process whose id lies in a file below a directory, also of an emulator that was killed; their ids."""
     found = []
     for file in directory.rglob("*.pid"):
         with contextlib.suppress(OSError, ValueError):
             pid = int(file.read_text())
-            if str(directory) in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"):
+            if belongs(pid, directory):
                 _signal(pid, signal.SIGKILL)
                 found.append(pid)
         file.unlink(missing_ok=True)

@@ -273,6 +273,7 @@ class Runner:
             for state in self.inits:
                 self._initialize(state)
             self.initialized = True
+            self._sources.fresh = True  # init containers make Secrets
             while not self._stopping.is_set():
                 self._turn()
                 self._publish()
