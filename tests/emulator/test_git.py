@@ -318,7 +318,9 @@ def test_content_that_isnt_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
+def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    # moto has one port for a process, and the other tests' emulator is in this one, too.
+    monkeypatch.setenv("MOTO_PORT", os.environ.get("MOTO_PORT", "0"))
     made = Emulator(tmp_path / "state", pace=0, kubernetes=True)
     made.write_state()
     thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
