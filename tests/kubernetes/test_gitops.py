@@ -228,7 +228,7 @@ def test_the_samples_pods_are_admitted(namespaces: Api) -> None:
 
 # With Argo CD
 
-DEADLINE = 120.0
+DEADLINE = 180.0
 needs_argocd = pytest.mark.skipif(
     bool(binaries.missing(["argocd"])), reason="not built: argocd; `python -m rehearsal.kubernetes build`"
 )
