@@ -82,6 +82,12 @@ def allowed(name: str, policies: Iterable[Mapping[str, Any]]) -> bool:
     return False
 
 
+def may(world: World, arn: str, name: str) -> bool:
+    """Whether a caller may carry out an action, by the policies of its role; who acts in no role may everything."""
+    role = _role(world, arn)
+    return role is None or allowed(name, documents(role))
+
+
 def _list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 

@@ -180,6 +180,24 @@ def test_a_spot_instance_says_that_it_is_one(aws: Aws, place: Place, name: str) 
     assert [item["InstanceId"] for item in found] == made[0]["InstanceIds"]
 
 
+def test_spot_needs_a_role_that_not_everybody_may_make(aws: Aws, place: Place, name: str) -> None:
+    iam = aws("iam")
+    template(aws, place, name)
+    for role in iam.list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]:
+        iam.delete_role(RoleName=role["RoleName"])
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    launching = {"Effect": "Allow", "Action": ["ec2:CreateFleet", "ec2:RunInstances"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [launching]})
+    iam.put_role_policy(RoleName=name, PolicyName="launch", PolicyDocument=policy)
+    (error,) = fleet(aws.assume("123456789012", name), name, [override(place, "m7g.large")], "spot")["Errors"]
+    assert error["ErrorCode"] == "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
+    # Who may everything makes it on the way, and then it is there for all.
+    for caller in (aws, aws.assume("123456789012", name)):
+        assert fleet(caller, name, [override(place, "m7g.large")], "spot")["Instances"]
+
+
 def test_a_type_without_capacity_is_told_of_and_the_next_is_taken(
     aws: Aws, place: Place, name: str, scarce: Callable[[str], None]
 ) -> None:

@@ -55,7 +55,7 @@ def _pools(call: Call, network: Any, lifecycle: str) -> Iterator[Pool]:
                 data["NetworkInterfaces"] = interfaces
             if "BlockDeviceMappings" in override:
                 data["BlockDeviceMappings"] = override["BlockDeviceMappings"]
-            launch = Launch(data, lifecycle, tags, version)
+            launch = Launch(data, lifecycle, tags, version, call.principal.arn)
             zone = str(override.get("AvailabilityZone", ""))
             if launch.subnet:
                 zone = next(

@@ -22,6 +22,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import InstanceState
 from moto.iam.models import iam_backends
 
+from rehearsal.emulator import actions
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
 from rehearsal.emulator.services import events
@@ -37,6 +38,7 @@ MISMATCH = AwsError(
     "The request uses the same client token as a previous, but non-identical request.",
 )
 _STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+_SPOT = "spot.amazonaws.com"
 _TOKEN = AwsError("InvalidNextToken", "The token is invalid.")
 _ID = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 
@@ -46,12 +48,16 @@ _ID = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 
 @dataclass(frozen=True)
 class Launch:
-    """What an instance is to be; ``data`` has the members of LaunchTemplateData, as template and request add up."""
+    """What an instance is to be; ``data`` has the members of LaunchTemplateData, as template and request add up.
+
+    ``caller`` is the ARN of who launches it.
+    """
 
     data: Mapping[str, Any]
     lifecycle: str = "on-demand"
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     template: Any = None
+    caller: str = ""
 
     @property
     def groups(self) -> list[str]:
@@ -96,6 +102,37 @@ def _profile(network: Any, given: Mapping[str, Any]) -> Any:
     raise AwsError("InvalidParameterValue", message)
 
 
+def _check_spot(world: World, network: Any, caller: str) -> None:
+    """Spot needs a role in the account, which EC2 makes for those who may make it.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html
+    """
+    backend = iam_backends[network.account_id][network.partition]
+    if any(role.path == f"/aws-service-role/{_SPOT}/" for role in backend.roles.values()):
+        return
+    if not actions.may(world, caller, "iam:CreateServiceLinkedRole"):
+        message = (
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances."
+        )
+        raise AwsError("AuthFailure.ServiceLinkedRoleCreationNotPermitted", message, status=403)
+    backend.create_service_linked_role(_SPOT, "Default EC2 Spot Service Linked Role", "")
+
+
+def _check_place(network: Any, launch: Launch) -> str:
+    """The zone of the subnet, whose network the security groups have to be of."""
+    if not launch.subnet:
+        return ""
+    subnet = network.get_subnet(launch.subnet)
+    for identifier in launch.groups:
+        group = network.get_security_group_from_id(identifier)
+        if group is None:
+            raise AwsError("InvalidGroup.NotFound", f"The security group '{identifier}' does not exist")
+        if group.vpc_id != subnet.vpc_id:
+            message = f"Security group {identifier} and subnet {subnet.id} belong to different networks."
+            raise AwsError("InvalidParameter", message)
+    return str(subnet.availability_zone)
+
+
 def check(world: World, network: Any, launch: Launch, count: int) -> None:
     """Refuse what EC2 refuses. Capacity is looked at last, as there."""
     data = launch.data
@@ -117,17 +154,7 @@ def check(world: World, network: Any, launch: Launch, count: int) -> None:
             f"'{image.architecture}' of the specified AMI. Specify an instance type and an AMI that have matching "
         )
         raise AwsError("InvalidParameterValue", message + "architectures, and try again.")
-    zone = ""
-    if launch.subnet:
-        subnet = network.get_subnet(launch.subnet)
-        zone = subnet.availability_zone
-        for identifier in launch.groups:
-            group = network.get_security_group_from_id(identifier)
-            if group is None:
-                raise AwsError("InvalidGroup.NotFound", f"The security group '{identifier}' does not exist")
-            if group.vpc_id != subnet.vpc_id:
-                message = f"Security group {identifier} and subnet {subnet.id} belong to different networks."
-                raise AwsError("InvalidParameter", message)
+    zone = _check_place(network, launch)
     if data.get("IamInstanceProfile"):
         _profile(network, data["IamInstanceProfile"])
     here = offered(network.region_name)
@@ -141,6 +168,8 @@ def check(world: World, network: Any, launch: Launch, count: int) -> None:
     if zone and network.get_subnet(launch.subnet).available_ip_address_count < count:
         message = f"There are not enough free addresses in subnet '{launch.subnet}' to satisfy the requested number of "
         raise AwsError("InsufficientFreeAddressesInSubnet", message + "instances.")
+    if launch.lifecycle == "spot":
+        _check_spot(world, network, launch.caller)
     if any(item.fits(kind, zone, launch.lifecycle) for item in shortages(world)):
         if launch.lifecycle == "spot":
             text = "There is no Spot capacity available that matches your request."
@@ -487,7 +516,7 @@ def run_instances(call: Call) -> dict[str, Any]:
             "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same "
         )
         raise AwsError("InvalidParameterCombination", message + "request")
-    launch = Launch(data, market, tags, template)
+    launch = Launch(data, market, tags, template, call.principal.arn)
     if call["MinCount"] > call["MaxCount"] or call["MinCount"] < 1:
         raise AwsError("InvalidParameterValue", "The minimum is above the maximum, or below 1.")
     check(call.world, network, launch, call["MaxCount"])
