@@ -234,9 +234,10 @@ class _Connection:
             "ssl_context": context,
             "maxsize": 16,
             "timeout": urllib3.Timeout(connect=10, read=60),
-            # All that is sent here may be sent twice: applying, deleting by uid, reading.
+            # All that is sent here may be sent twice: applying, deleting by uid, reading. Other errors are those of a
+            # handshake: urllib3 sets the context's protocols for each connection, which another thread may be copying.
             "retries": urllib3.Retry(
-                total=None, connect=3, read=2, redirect=0, status=0, other=0, backoff_factor=0.3, allowed_methods=None
+                total=None, connect=3, read=2, redirect=0, status=0, other=2, backoff_factor=0.3, allowed_methods=None
             ),
         }
         host = urlsplit(endpoint).hostname or ""
