@@ -24,7 +24,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -69,9 +69,11 @@ class Program:
     def key(self) -> str:
         """A digest of what the program is built from."""
         digest = hashlib.sha256()
-        for file in ("go.mod", "go.sum", adaptations.FILE):
-            if (self.module / file).exists():
-                digest.update((self.module / file).read_bytes())
+        for file in ("go.mod", "go.sum"):
+            digest.update((self.module / file).read_bytes())
+        changed = adaptations.of(self.module)
+        if changed:
+            digest.update(repr(changed).encode())
         digest.update("\0".join([self.package, self.linked(), platform.system(), platform.machine()]).encode())
         return digest.hexdigest()[:12]
 
@@ -111,6 +113,7 @@ def programs() -> dict[str, Program]:
         _kubernetes("kube-apiserver"),
         _kubernetes("kube-controller-manager"),
         _kubernetes("kube-scheduler"),
+        replace(_kubernetes("kubectl"), tell=("version", "--client")),
         Program("etcd", etcd, MODULES / "etcd", "go.etcd.io/etcd/server/v3"),
         Program(
             "kwok",
@@ -159,7 +162,7 @@ def programs() -> dict[str, Program]:
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kwok")
 
 #: What the whole rehearsal needs: control planes, what runs in the clusters, and what renders and shows their objects.
-REHEARSAL = (*CONTROL_PLANE, "helm", "kustomize", "karpenter", "argocd")
+REHEARSAL = (*CONTROL_PLANE, "kubectl", "helm", "kustomize", "karpenter", "argocd")
 
 
 def cache_dir() -> Path:
