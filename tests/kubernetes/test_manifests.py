@@ -23,6 +23,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.apply import Outcome, apply
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
@@ -49,6 +50,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._manifests.decla
     wait_conditions,
 )
 from ansible_collections.innovate.platform.plugins.module_utils._manifests.documents import read
+from ansible_collections.innovate.platform.plugins.modules.manifests import EXAMPLES
 from tests.kubernetes.conftest import REGION, Aws, Cluster, eventually, needs_binaries
 
 pytestmark = needs_binaries
@@ -908,6 +910,64 @@ def test_no_word_of_a_secret_comes_out_of_the_module(aws: Aws, play: Callable[..
     hidden = [form for text in (*texts, *composed) for form in (text, coded(text).rstrip("="))]
     for when, text in told.items():
         assert [form for form in hidden if form in text] == [], when
+
+
+def files_of_the_examples() -> dict[str, list[dict[str, Any]]]:
+    """Stand-ins for the files that the examples read."""
+    pools = definition("karpenter.sh")
+    pools["metadata"]["name"] = "nodepools.karpenter.sh"
+    pools["spec"]["scope"] = "Cluster"
+    pools["spec"]["names"] = {
+        "kind": "NodePool",
+        "plural": "nodepools",
+        "singular": "nodepool",
+        "listKind": "NodePools",
+    }
+    pool = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default"}, "spec": {"size": 1}}
+    argocd = []
+    for name in ("argocd-repo-server", "argocd-dex-server"):
+        labels = {"app": name}
+        pod = {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": name, "image": "example.org/argocd:1"}]},
+        }
+        spec = {"selector": {"matchLabels": labels}, "template": pod}
+        argocd.append({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+    return {"karpenter-crds.yaml": [pools], "nodepools.yaml": [pool], "argocd-install.yaml": argocd}
+
+
+def test_the_examples_run(aws: Aws, play: Callable[..., str], cluster: Cluster, tmp_path: Path) -> None:
+    aws("secretsmanager").create_secret(Name="platform-config", SecretString=json.dumps({"token": "canary-example"}))
+    for name, documents in files_of_the_examples().items():
+        (tmp_path / name).write_text(yaml.safe_dump_all(documents))
+    tasks = yaml.safe_load(EXAMPLES)
+    for task in tasks:
+        options = task["innovate.platform.manifests"]
+        # One account, no node and no controller are here.
+        options |= {"cluster": cluster.name, "wait": False}
+        options.pop("account_name", None)
+        if "src" in options:
+            options["src"] = [str(tmp_path / Path(name).name) for name in options["src"]]
+        text = yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}])
+        planned, applied, again = play("--check", text=text), play(text=text), play(text=text)
+        assert [re.findall(r"changed=\d", told)[-1] for told in (planned, applied, again)] == [
+            "changed=1",
+            "changed=1",
+            "changed=0",
+        ], task["name"]
+    config = live(cluster, "/api/v1/namespaces/argocd/secrets/platform-config")
+    assert config["data"]["password"] == coded("canary-example")
+    assert config["metadata"]["annotations"]["innovate/cluster"].endswith(f":cluster/{cluster.name}")
+    deployments = {
+        item["metadata"]["name"]: item["spec"] for item in cluster.plane.api.items("/apis/apps/v1/deployments")
+    }
+    assert deployments["argocd-repo-server"]["replicas"] == 2
+    assert "argocd-dex-server" not in deployments
+    nowhere = {"cluster": "nowhere", "name": "x", "region": REGION, "state": "absent"}
+    text = yaml.safe_dump(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": [{"innovate.platform.manifests": nowhere}]}]
+    )
+    assert "changed=0" in play(text=text), "of a cluster that is gone, everything is absent"
 
 
 def test_sets_are_applied_side_by_side(session: Session, cluster: Cluster) -> None:
