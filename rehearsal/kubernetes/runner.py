@@ -212,6 +212,7 @@ class Runner:
         self._sources = _Sources(host, pod)
         self._conditions = Conditions()
         self._published: dict[str, Any] | None = None
+        self._publish_at = 0.0
         self._written: dict[Path, bytes] = {}
         self._volumes_at = 0.0
         self._stopping = threading.Event()
@@ -355,11 +356,15 @@ class Runner:
                 file.unlink(missing_ok=True)
                 del self._written[file]
 
+    def _say(self, text: str) -> None:
+        """A line for the cluster's log, unless it is the last one again."""
+        if text != self._told:
+            self._told = text
+            self.host.tell(f"{self.name}: {text}")
+
     def _wait_for(self, reason: str, message: str) -> None:
-        if message != self._told:
-            self._told = message
-            self.host.tell(f"{self.name}: {reason}: {message}")
-        for state in self.mains:
+        self._say(f"{reason}: {message}")
+        for state in (*self.inits, *self.mains):
             if state.process is None:
                 state.waiting, state.message = reason, message
 
@@ -430,6 +435,8 @@ class Runner:
         """Start a container's process; whether it could be started."""
         try:
             command, environment = self._resolved(state)
+            within = Path(environment["HOME"])
+            state.process = Process(state.start.name, command, self.directory, environment, within)
         except (Unresolved, *_ERRORS) as error:
             self._wait_for("CreateContainerConfigError", str(error))
             state.due = time.monotonic() + 1.0
@@ -437,8 +444,6 @@ class Runner:
             self._sources.fresh = True
             return False
         self._sources.fresh = False
-        within = Path(environment["HOME"])
-        state.process = Process(state.start.name, command, self.directory, environment, within)
         state.began, state.waiting, state.message = time.time(), "", ""
         state.probed, state.failures, state.ready = 0.0, 0, False
         return True
@@ -553,7 +558,7 @@ class Runner:
 
     def _publish(self) -> None:
         status = self.status()
-        if status == self._published or self._silent:
+        if status == self._published or self._silent or time.monotonic() < self._publish_at:
             return
         try:
             self.host.api.patch(f"{path_of(self.pod)}/status", {"status": status}, "strategic")
@@ -561,8 +566,11 @@ class Runner:
         except ApiError as error:
             if error.status == 404:
                 self._published = status
+            else:
+                self._publish_at = time.monotonic() + 2.0
+                self._say(f"its status is refused: {error}")
         except (OSError, http.client.HTTPException):
-            pass  # the API server is away for a moment; the next turn tells it
+            self._publish_at = time.monotonic() + 1.0  # the API server is away for a moment
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

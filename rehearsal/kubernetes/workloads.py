@@ -94,6 +94,7 @@ class Workloads:
         self._data: dict[tuple[str, str], tuple[float, dict[str, dict[str, bytes]]]] = {}
         self._routed: set[Port] = set()
         self._services_at = 0.0
+        self._signature: dict[str, bool] = {}
         self._said: set[str] = set()
         self._guard = threading.Lock()
         self._changed = threading.Event()
@@ -313,7 +314,7 @@ class Workloads:
         if not self._runners and not self._routed:
             return
         signature = {uid: runner.ready for uid, runner in self._runners.items()}
-        if signature == getattr(self, "_signature", None) and time.monotonic() < self._services_at:
+        if signature == self._signature and time.monotonic() < self._services_at:
             return
         self._signature = signature
         self._services_at = time.monotonic() + _SERVICES_EVERY
