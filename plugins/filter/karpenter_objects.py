@@ -33,7 +33,7 @@ EXAMPLES = r"""
   vars:
     declaration:
       cluster: dev
-      role: dev-karpenter-node
+      role: karpenter-dev-node
       ami: al2023@v20260930
       pools:
         - name: general

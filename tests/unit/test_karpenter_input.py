@@ -28,7 +28,7 @@ POOL = {
     "instance_families": ["t3a", "m6i"],
     "limits": {"cpu": 32, "memory": "128Gi"},
 }
-NODES = {"cluster": "dev", "role": "dev-karpenter-node", "ami": "al2023@v20260930", "tags": {"project": "innovate"}}
+NODES = {"cluster": "dev", "role": "karpenter-dev-node", "ami": "al2023@v20260930", "tags": {"project": "innovate"}}
 
 
 def declaration(*pools: dict[str, Any], **changes: Any) -> dict[str, Any]:
