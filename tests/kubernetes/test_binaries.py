@@ -156,8 +156,11 @@ def test_a_required_module_is_adapted_by_rules_that_fit(greeter: Program) -> Non
         binaries.build([greeter])
     before = binaries.cached(greeter)
     (greeter.module / adaptations.FILE).write_text(RULES.replace("COUNT", "1"))
-    # Another rule is another program.
-    assert binaries.cached(greeter) != before
+    # Another rule is another program; a comment isn't.
+    adapted = binaries.cached(greeter)
+    assert adapted != before
+    (greeter.module / adaptations.FILE).write_text("# Why.\n" + RULES.replace("COUNT", "1"))
+    assert binaries.cached(greeter) == adapted
     said: list[str] = []
     binaries.build([greeter], said.append)
     path = binaries.cached(greeter)
