@@ -79,6 +79,26 @@ def test_a_cluster_goes_up_and_takes_add_ons_and_nodes_along(world: World) -> No
         world.apply(old)
 
 
+def test_what_another_stack_puts_into_a_cluster_that_it_looks_up_is_found_again(session: Session, world: World) -> None:
+    world.apply(declared("1.35"))
+    beside = World(session, KINDS, "contract-beside")
+    resources = [
+        Resource("eks_cluster_lookup", "cluster", {"cluster_name": "oneway-main"}),
+        role("oneway", "guest", "ec2.amazonaws.com", "contract-beside"),
+        Resource(
+            "eks_access_entry",
+            "guest",
+            {
+                "cluster_name": Ref("eks_cluster_lookup.cluster"),
+                "principal_arn": Ref("iam_role.guest", "arn"),
+                "type": "EC2_LINUX",
+            },
+        ),
+    ]
+    beside.apply(resources)
+    assert actions(beside.plan(resources)) == {}
+
+
 def test_a_new_version_of_the_launch_template_is_rolled_out_by_the_same_run(world: World) -> None:
     data = {**DATA, "metadata_options": {"http_tokens": "required", "http_put_response_hop_limit": 2}}
     changed = declared("1.35", data)

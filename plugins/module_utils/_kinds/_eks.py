@@ -59,9 +59,10 @@ def cluster_attributes(session: Session, cluster: Mapping[str, Any]) -> dict[str
 
 
 def cluster_names(session: Session, scope: Scope) -> list[str]:
-    """Return the clusters that are declared, those that what is declared belongs to, and those that the stack owns."""
+    """Return the clusters that are declared or looked up, those of what is declared, and those that the stack owns."""
     declared = [
         *scope.names("eks_cluster", "name"),
+        *scope.names("eks_cluster_lookup", "cluster_name"),
         *(name for kind in _KINDS for name in scope.names(kind, "cluster_name")),
     ]
     prefix = session.arn("eks", "cluster/")
