@@ -6,7 +6,7 @@ SUITE := $(PY) -m tools.suite
 # The checkout's tools come first, so that whatever calls `ansible-playbook` by name gets ours.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv check lint unit contract emulator kubernetes sanity molecule rehearse rehearse-down bench docs test clean
+.PHONY: help venv check lint unit contract emulator programs kubernetes sanity molecule rehearse rehearse-down bench published docs test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -34,17 +34,19 @@ contract: venv ## each kind through the one contract
 emulator: venv ## tests of the emulated AWS
 	@$(SUITE) emulator
 
-kubernetes: venv ## tests of the rehearsal's real clusters; builds their programs first (20 minutes, once)
+programs: venv ## build the programs of the rehearsal's clusters, where the machine has none (20 minutes, once)
 	@$(PY) -m rehearsal.kubernetes build
+
+kubernetes: programs ## tests of the rehearsal's real clusters
 	@$(SUITE) kubernetes
 
 sanity: venv ## ansible-test sanity
 	@$(SUITE) sanity
 
-molecule: venv ## each role's scenario, or one: make molecule ROLE=vpc
+molecule: programs ## each role's scenario, or one: make molecule ROLE=vpc
 	@$(SUITE) molecule $(ROLE)
 
-rehearse: venv ## the whole platform, offline, on this machine
+rehearse: venv ## the whole platform, offline, on this machine; REHEARSE_KUBERNETES=no without real clusters
 	@$(PY) -m rehearsal rehearse
 
 rehearse-down: venv ## end the rehearsal and leave nothing behind
@@ -55,6 +57,9 @@ bench: venv ## the benchmarks, side by side; also build/benchmarks.json
 
 docs: venv ## generate the roles' README, docs/modules and docs/kinds.md
 	@$(PY) -m tools.docs
+
+published: venv ## write the roles' lock files of charts and manifests from versions.yml
+	@$(PY) -m tools.published
 
 clean: ## remove .venv, build and caches
 	@[ ! -d build/molecule/state ] || $(PY) -m rehearsal down --state-dir build/molecule/state

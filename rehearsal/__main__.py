@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,9 +29,9 @@ def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: b
     if running is not None and running.healthy():
         print(f"emulated AWS: stands at {running.endpoint} (process {running.pid})")
         return 0
-    if kubernetes and not _programs():
-        return 1
     directory.mkdir(parents=True, exist_ok=True)
+    if kubernetes and not _programs(directory):
+        return 1
     (directory / "emulator.json").unlink(missing_ok=True)
     log = directory / "emulator.log"
     began = time.monotonic()
@@ -62,21 +63,35 @@ def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: b
     return 1
 
 
-def _programs() -> bool:
-    """Find or build what clusters consist of."""
-    from rehearsal.kubernetes import binaries, toolchain  # noqa: PLC0415 - an option
+#: What playbooks and people find on the PATH: see EmulatorState.search_path.
+_TOOLS = ("helm", "kubectl", "kustomize", "argocd")
+
+
+def _programs(directory: Path) -> bool:
+    """Find or build what clusters consist of, fetch what their roles install, and lay out the tools in ``bin``."""
+    from rehearsal import mirror  # noqa: PLC0415 - an option
+    from rehearsal.kubernetes import binaries, toolchain  # noqa: PLC0415
+
+    def say(line: str) -> None:
+        print(f"clusters: {line}", flush=True)
 
     try:
-        binaries.ready(binaries.CONTROL_PLANE, lambda line: print(f"clusters: {line}", flush=True))
-    except (binaries.BuildError, toolchain.ToolchainError) as error:
+        paths = binaries.ready(binaries.REHEARSAL, say)
+        mirror.ready(say)
+    except (binaries.BuildError, toolchain.ToolchainError, mirror.MirrorError) as error:
         print(f"clusters: {error}", file=sys.stderr)
         return False
+    tools = directory / "bin"
+    shutil.rmtree(tools, ignore_errors=True)
+    tools.mkdir()
+    for name in _TOOLS:
+        (tools / name).symlink_to(paths[name])
     return True
 
 
 def _wanted() -> bool:
-    """Whether REHEARSE_KUBERNETES asks for real clusters."""
-    return os.environ.get("REHEARSE_KUBERNETES", "no").lower() in ("yes", "true", "1")
+    """Whether REHEARSE_KUBERNETES asks for real clusters, as it does by default."""
+    return os.environ.get("REHEARSE_KUBERNETES", "yes").lower() in ("yes", "true", "1")
 
 
 def alive(pid: int) -> bool:
@@ -109,8 +124,9 @@ def down(directory: Path) -> int:
     postgres.remove_all(directory)
     processes.remove_all(directory)
     git.remove_all(directory)
-    for name in ("emulator.json", "emulator.log", "summary.json", "aws-config"):
+    for name in ("emulator.json", "emulator.log", "summary.json", "aws-config", "kubeconfig"):
         (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / "bin", ignore_errors=True)
     if directory.exists() and not any(directory.iterdir()):
         directory.rmdir()
     return 0
@@ -145,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
             "--kubernetes",
             action=argparse.BooleanOptionalAction,
             default=_wanted(),
-            help="real control planes behind EKS clusters (default: what REHEARSE_KUBERNETES says, else no)",
+            help="real control planes behind EKS clusters (default: what REHEARSE_KUBERNETES says, else yes)",
         )
     commands.add_parser("down", parents=[common], help="stop everything and remove the state")
     commands.add_parser("status", parents=[common], help="say what stands; exit status 3 if nothing does")
@@ -164,7 +180,7 @@ def main(argv: list[str] | None = None) -> int:
 
         status = up(directory, args.pace, 0, 60.0, kubernetes=args.kubernetes)
         started = state.load(directory)
-        return rehearse(directory, started) if started is not None and status == 0 else 1
+        return rehearse(directory, started, kubernetes=args.kubernetes) if started is not None and status == 0 else 1
     running = state.load(directory)
     if running is None or not running.healthy():
         print("the rehearsal is not up: python -m rehearsal up", file=sys.stderr)
@@ -172,6 +188,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "env":
         for name, value in running.environment().items():
             print(f"export {name}={shlex.quote(value)}")
+        print(f"export PATH={shlex.quote(running.search_path())}")
     elif args.command == "psql":
         return psql(running, args.account, args.arguments)
     else:

@@ -38,7 +38,8 @@ class Account:
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def _credentials(self) -> dict[str, str]:
+    def credentials(self) -> dict[str, str]:
+        """Credentials of the access role in this account, as boto3 takes them."""
         own = {
             "aws_access_key_id": self.emulator.access_key_id,
             "aws_secret_access_key": self.emulator.secret_access_key,
@@ -58,7 +59,7 @@ class Account:
         """Return a boto3 client in this account."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
-                service, region_name=REGION, endpoint_url=self.emulator.endpoint, **self._credentials
+                service, region_name=REGION, endpoint_url=self.emulator.endpoint, **self.credentials
             )
         return self._clients[service]
 
@@ -227,13 +228,14 @@ def write_profiles(directory: Path, emulator: EmulatorState, accounts: list[Acco
     (directory / "aws-config").write_text("\n".join(lines))
 
 
-def describe(directory: Path, accounts: list[Account]) -> str:
+def describe(directory: Path, accounts: list[Account], *, kubernetes: bool) -> str:
     """Return the summary for a newcomer: what stands where, and how to look at it."""
     rows = [("account", "id", "organizational unit", "VPC", "EKS cluster", "PostgreSQL"), *map(_row, accounts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["", "=== What stands", ""]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += [
+    lines = [
+        "",
+        "=== What stands",
+        "",
+        table(rows),
         "",
         "=== How to look at it: paste a line",
         "",
@@ -241,14 +243,39 @@ def describe(directory: Path, accounts: list[Account]) -> str:
         f"export AWS_CONFIG_FILE={shlex.quote(str(directory / 'aws-config'))}",
         f"{_AWS} --profile {PROFILE}{accounts[0].name} organizations list-accounts --output table",
     ]
+    if kubernetes:
+        lines += [
+            f"export KUBECONFIG={shlex.quote(str(directory / 'kubeconfig'))}",
+            f"export PATH={shlex.quote(str(directory / 'bin'))}:$PATH",
+            shlex.join(_clone(accounts[0].emulator.admin("git"))),
+        ]
     place = [] if directory == DEFAULT_STATE_DIR else ["--state-dir", str(directory)]
     for account in accounts:
         aws = f"{_AWS} --profile {PROFILE}{account.name}"
         lines += [f"{aws} ec2 describe-subnets --output table"] if account.vpcs else []
         lines += [f"{aws} eks describe-cluster --name {item['name']}" for item in account.clusters]
+        for item in account.clusters if kubernetes else ():
+            lines += [
+                f"kubectl --context {item['name']} get nodes,nodepools,nodeclaims",
+                f"kubectl --context {item['name']} get applications --namespace argocd",
+            ]
         lines += [shlex.join([_PYTHON, "-m", "rehearsal", "psql", *place, account.name]) for _ in account.databases[:1]]
     lines += ["", f"For scripts: {directory / 'summary.json'}", "To end it:   make rehearse-down", ""]
     return "\n".join(lines)
+
+
+def _clone(served: dict[str, Any]) -> list[str]:
+    """Return the line that clones the platform-config repository; what is pushed there comes into the clusters."""
+    (repository,) = served["repositories"]
+    return ["git", "clone", repository["path"]]
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows in columns that are as wide as they need to be."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def _row(account: Account) -> tuple[str, ...]:

@@ -36,6 +36,13 @@ class EmulatorState:
     management_account_id: str
     access_key_id: str
     secret_access_key: str
+    directory: str
+
+    def search_path(self) -> str:
+        """The PATH on which the clusters' tools (helm, kubectl, ...) come first, where there are real clusters."""
+        own = Path(self.directory) / "bin"
+        inherited = os.environ.get("PATH", "")
+        return os.pathsep.join((str(own), inherited)) if own.is_dir() else inherited
 
     def environment(self, region: str = REGION) -> dict[str, str]:
         """The environment variables that lead AWS clients and the module ``published_files`` to the emulator."""

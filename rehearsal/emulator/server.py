@@ -138,6 +138,7 @@ class Emulator:
             "management_account_id": MANAGEMENT_ACCOUNT,
             "access_key_id": MANAGEMENT_KEY,
             "secret_access_key": MANAGEMENT_SECRET,
+            "directory": str(self.world.state_dir),
         }
         path = self.world.state_dir / STATE_FILE
         scratch = path.with_suffix(".tmp")

@@ -17,9 +17,12 @@ from rehearsal.kubernetes.authentication import CLUSTER_HEADER, PREFIX
 _GOOD_FOR = datetime.timedelta(minutes=14)
 
 
-def token(session: boto3.Session, cluster: str) -> str:
-    """A token for a cluster by name, with the credentials, the region and the endpoint of a session."""
-    sts = session.client("sts")
+def token(session: boto3.Session, cluster: str, endpoint: str | None = None) -> str:
+    """A token for a cluster by name, with the credentials and the region of a session.
+
+    ``endpoint`` is where STS answers, by default the one of the environment.
+    """
+    sts = session.client("sts", endpoint_url=endpoint)
     region = session.region_name
     name = sts.meta.service_model.service_id
     signer = RequestSigner(name, region, "sts", "v4", session.get_credentials(), session.events)

@@ -45,16 +45,23 @@ class Run:
         return [str(result["msg"]) for _host, _task, result in self.results if result.get("failed")]
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorState]:
-    directory = tmp_path_factory.mktemp("rehearsal")
+def started(directory: Path, *, kubernetes: bool) -> Iterator[EmulatorState]:
+    """Start an emulated AWS, hand it out, and end it."""
     for path in (directory, *directory.parents[:2]):
         path.chmod(0o711)
-    assert rehearsal.up(directory, PACE, 0, 60.0) == 0
+    assert rehearsal.up(directory, PACE, 0, 60.0, kubernetes=kubernetes) == 0
     running = state.load(directory)
     assert running is not None
-    yield running
-    rehearsal.down(directory)
+    try:
+        yield running
+    finally:
+        rehearsal.down(directory)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorState]:
+    """An emulated AWS without API servers behind its clusters."""
+    yield from started(tmp_path_factory.mktemp("rehearsal"), kubernetes=False)
 
 
 Play = Callable[..., Run]
@@ -62,7 +69,11 @@ Play = Callable[..., Run]
 
 @pytest.fixture(scope="module")
 def play(emulator: EmulatorState) -> Play:
-    """Run a playbook with all inventories, or those that are named."""
+    return player(emulator)
+
+
+def player(emulator: EmulatorState) -> Play:
+    """Return what runs a playbook with all inventories, or those that are named."""
 
     def run(
         playbook: str | Path,

@@ -9,33 +9,11 @@ from pathlib import Path
 import pytest
 
 from rehearsal import estate
-from rehearsal.state import EmulatorState
 from tests.rehearsal.conftest import Play, Run
+from tests.rehearsal.site.conftest import SITE
 
-SITE = "playbooks/site.yml"
 MEMBERS = {"security", "network", "shared-services", "dev", "stage", "prod"}
 RANGES = {"dev": "10.10.0.0/16", "stage": "10.20.0.0/16", "prod": "10.30.0.0/16"}
-
-
-@pytest.fixture(scope="module")
-def plan(play: Play) -> Run:
-    """The plan from an empty account, before anything else."""
-    return play(SITE, "--check", "--diff")
-
-
-@pytest.fixture(scope="module")
-def applied(play: Play, plan: Run) -> Run:
-    return play(SITE)
-
-
-@pytest.fixture(scope="module")
-def again(play: Play, applied: Run) -> Run:
-    return play(SITE)
-
-
-@pytest.fixture(scope="module")
-def accounts(emulator: EmulatorState, applied: Run) -> dict[str, estate.Account]:
-    return {account.name: account for account in estate.survey(emulator)}
 
 
 def test_the_plan_from_an_empty_organization_is_complete(plan: Run) -> None:
@@ -43,13 +21,21 @@ def test_the_plan_from_an_empty_organization_is_complete(plan: Run) -> None:
     assert len(plan.changes()) > 100
 
 
-def test_the_plan_changes_nothing(play: Play, plan: Run) -> None:
-    assert play(SITE, "--check").changes() == plan.changes()
+def test_the_plan_lists_what_comes_into_the_clusters(plan: Run) -> None:
+    for environment in RANGES:
+        kinds = {address.split(":")[1].split("/")[0] for host, address in plan.changes() if host == environment}
+        assert {"manifest.NodePool.karpenter.sh", "manifest.ApplicationSet.argoproj.io"} <= kinds
 
 
-def test_the_apply_creates_exactly_what_the_plan_said(plan: Run, applied: Run) -> None:
+def test_the_plan_changes_nothing(plan: Run, planned_again: Run) -> None:
+    assert planned_again.changes() == plan.changes()
+
+
+def test_the_apply_creates_exactly_what_the_plan_said(plan: Run, organization: Run, applied: Run) -> None:
+    assert organization.status == 0, organization.text[-4000:]
     assert applied.status == 0, applied.text[-4000:]
-    assert applied.changes() == plan.changes()
+    assert organization.changes() | applied.changes() == plan.changes()
+    assert not organization.changes().keys() & applied.changes().keys()
 
 
 def test_the_second_run_changes_nothing_on_any_host(again: Run) -> None:
@@ -129,33 +115,3 @@ def test_roles_and_playbooks_know_nothing_of_the_rehearsal(root: Path) -> None:
             if path.is_file() and path.suffix in (".py", ".yml", ".j2", ".json"):
                 text = path.read_text().lower()
                 assert not [word for word in words if word in text], path
-
-
-def test_a_teardown_without_consent_touches_nothing(play: Play, again: Run) -> None:
-    run = play("playbooks/teardown.yml", inventories=("stage",))
-    assert run.status != 0
-    assert any("The network of stage can't go while its database stays" in message for message in run.messages())
-    assert play(SITE, inventories=("stage",)).changes() == {}
-
-
-def test_a_teardown_leaves_a_final_snapshot_and_the_key_to_read_it(
-    play: Play, emulator: EmulatorState, again: Run
-) -> None:
-    consent = '{"rds_allow_destroy": ["db_instance.main"], "eks_deletion_protection": false}'
-    run = play("playbooks/teardown.yml", "-e", consent, inventories=("stage",))
-    assert run.status == 0, run.text[-4000:]
-    stage = next(account for account in estate.survey(emulator) if account.name == "stage")
-    assert (stage.vpcs, stage.clusters, stage.databases) == ([], [], [])
-    snapshots = stage.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
-    assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == ["stage"]
-    assert stage.client("kms").describe_key(KeyId=snapshots[0]["KmsKeyId"])["KeyMetadata"]["KeyState"] == "Enabled"
-    left = play("playbooks/teardown.yml", "-e", consent, inventories=("stage",))
-    assert set(left.changes().values()) == {"keep"}
-    assert set(left.changed.values()) == {0}
-
-
-def test_the_site_is_not_taken_down_in_the_order_in_which_it_is_built(play: Play, again: Run) -> None:
-    run = play(SITE, "-e", "platform_state=absent")
-    assert run.status != 0
-    assert run.changes() == {}
-    assert "playbooks/teardown.yml takes down" in run.messages()[0]
