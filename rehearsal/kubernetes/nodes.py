@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from rehearsal.emulator.control_plane import Access
+from rehearsal.emulator.services import images
 from rehearsal.emulator.services.eks import Cluster, Thing
 from rehearsal.emulator.world import World
 from rehearsal.kubernetes import machines
@@ -82,6 +84,7 @@ class Wish:
 
     doc: Mapping[str, Any]
     gone: bool
+    region: str
 
     @property
     def generation(self) -> str:
@@ -101,7 +104,7 @@ class Wish:
         template = doc.get("launchTemplate", {})
         made = {
             "eks.amazonaws.com/nodegroup": doc["nodegroupName"],
-            "eks.amazonaws.com/nodegroup-image": image_id(doc),
+            "eks.amazonaws.com/nodegroup-image": image_id(doc, self.region),
             "eks.amazonaws.com/capacityType": doc["capacityType"],
         }
         if template:
@@ -126,15 +129,23 @@ class Wish:
         return repr((self.generation, self.size, sorted(self.labels.items()), self.taints))
 
 
-def image_id(doc: Mapping[str, Any]) -> str:
-    """An AMI id that follows from image type and release, as each release has its own AMI."""
+def image_id(doc: Mapping[str, Any], region: str) -> str:
+    """The AMI of an image type and release: one of those that are published, else an id that follows from them."""
+    release = str(doc["releaseVersion"]).rpartition("-")[2]
+    kind = re.fullmatch(r"AL2023_(x86_64|ARM_64)_(STANDARD|NVIDIA|NEURON)", str(doc["amiType"]))
+    if kind:
+        arch = {"x86_64": "x86_64", "ARM_64": "arm64"}[kind[1]]
+        name = f"amazon-eks-node-al2023-{arch}-{kind[2].lower()}-{doc['version']}-v{release}"
+        for image in images.published():
+            if image.name == name:
+                return image.id(region)
     text = f"{doc['amiType']}/{doc['releaseVersion']}/{doc.get('launchTemplate', {})}"
     return f"ami-0{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def wish_of(thing: Thing) -> Wish:
+def wish_of(thing: Thing, region: str) -> Wish:
     """A node group's wish as of now."""
-    return Wish(copy.deepcopy(thing.doc), thing.gone is not None)
+    return Wish(copy.deepcopy(thing.doc), thing.gone is not None, region)
 
 
 class Nodes:
@@ -166,7 +177,7 @@ class Nodes:
         thing = self.cluster.nodegroups.get(name)
         if thing is None:
             return True
-        wish, group = wish_of(thing), self.groups.get(name)
+        wish, group = wish_of(thing, self.cluster.facts.region), self.groups.get(name)
         if wish.gone:
             return group is None or not group.members
         return group is not None and group.settled == wish.key()
@@ -193,7 +204,9 @@ class Nodes:
         with self.world.lock:
             for thing in self.cluster.nodegroups.values():
                 thing.settle()
-            wishes = {name: wish_of(thing) for name, thing in self.cluster.nodegroups.items()}
+            wishes = {
+                name: wish_of(thing, self.cluster.facts.region) for name, thing in self.cluster.nodegroups.items()
+            }
             fargate = self.cluster.fargate.items()
             profiles = {name: copy.deepcopy(thing.doc) for name, thing in fargate if thing.gone is None}
         standing = {item["metadata"]["name"]: item for item in self.api.items("/api/v1/nodes")}
@@ -346,8 +359,9 @@ class Nodes:
             f"kubernetes.io/cluster/{facts.name}": "owned",
             **doc.get("tags", {}),
         }
+        images.ensure(self._ec2)
         reservation = self._ec2.run_instances(
-            data.get("ImageId") or image_id(doc),
+            data.get("ImageId") or image_id(doc, facts.region),
             1,
             None,
             [],

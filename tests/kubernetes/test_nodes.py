@@ -77,7 +77,7 @@ def test_a_node_group_is_active_when_its_nodes_are_ready(aws: Aws, cluster: Clus
     nodes = cluster.nodes("core")
     assert len(nodes) == 3
     instances = running(aws, cluster, "core")
-    zones = Counter()
+    zones: Counter[str] = Counter()
     for name, node in nodes.items():
         labels = node["metadata"]["labels"]
         zone = labels["topology.kubernetes.io/zone"]
@@ -85,6 +85,7 @@ def test_a_node_group_is_active_when_its_nodes_are_ready(aws: Aws, cluster: Clus
         instance = instances[node["spec"]["providerID"].rpartition("/")[2]]
         assert node["spec"]["providerID"] == f"aws:///{zone}/{instance['InstanceId']}"
         assert (instance["PrivateDnsName"], instance["Placement"]["AvailabilityZone"]) == (name, zone)
+        assert (instance["ImageId"], instance["Architecture"]) == (labels["eks.amazonaws.com/nodegroup-image"], "arm64")
         assert {key: labels[key] for key in labels if not key.startswith(("beta.", "failure-domain."))} == {
             "eks.amazonaws.com/capacityType": "ON_DEMAND",
             "eks.amazonaws.com/nodegroup": "core",
