@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -854,24 +854,35 @@ def test_the_module_shows_no_secret_and_no_token(play: Callable[..., str], clust
         assert "manifest.Secret/played/keys" in text, "what isn't secret is shown"
 
 
-def test_no_word_of_a_secret_comes_out_of_the_module(aws: Aws, play: Callable[..., str], cluster: Cluster) -> None:
-    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+@pytest.fixture
+def telltales(cluster: Cluster) -> Iterator[None]:
+    """Policies that repeat what they are shown, of Secrets whose label ``guarded`` asks for it."""
+    root = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]}
     for action in ("Deny", "Warn"):
-        # A policy that repeats what it is shown.
-        name = f"tell-{action.lower()}"
-        marked = f"has(object.metadata.labels) && object.metadata.labels['guarded'] == '{action.lower()}'"
-        echo = "'told: ' + object.data['token'] + ' ' + object.data['config']"
+        metadata = {"name": f"tell-{action.lower()}"}
+        labels = "object.metadata.?labels.?guarded"
         spec = {
             "matchConstraints": {"resourceRules": [rule]},
-            "matchConditions": [{"name": "marked", "expression": marked}],
-            "validations": [{"expression": "false", "messageExpression": echo}],
+            "matchConditions": [{"name": "marked", "expression": f"{labels}.orValue('') == '{action.lower()}'"}],
+            "validations": [
+                {
+                    "expression": "false",
+                    "messageExpression": "'told: ' + object.data['token'] + ' ' + object.data['config']",
+                }
+            ],
         }
-        cluster.plane.api.create(policies, {"metadata": {"name": name}, "spec": spec})
-        binding = {"policyName": name, "validationActions": [action]}
-        cluster.plane.api.create(
-            f"{policies.removesuffix('ies')}ybindings", {"metadata": {"name": name}, "spec": binding}
-        )
+        cluster.plane.api.create(f"{root}ies", {"metadata": metadata, "spec": spec})
+        binding = {"policyName": metadata["name"], "validationActions": [action]}
+        cluster.plane.api.create(f"{root}ybindings", {"metadata": metadata, "spec": binding})
+    yield
+    for action in ("deny", "warn"):
+        cluster.plane.api.delete(f"{root}ybindings/tell-{action}")
+        cluster.plane.api.delete(f"{root}ies/tell-{action}")
+
+
+@pytest.mark.usefixtures("telltales")
+def test_no_word_of_a_secret_comes_out_of_the_module(aws: Aws, play: Callable[..., str], cluster: Cluster) -> None:
     manager = aws("secretsmanager")
     manager.create_secret(
         Name="canary", SecretString=json.dumps({"token": "canary-number-one", "other": "canary-other"})
