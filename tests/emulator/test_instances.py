@@ -345,6 +345,16 @@ def test_an_instance_comes_and_goes_step_by_step(aws: Aws, place: Place, name: s
     assert aws("ec2").describe_volumes(Filters=attached)["Volumes"] == []
 
 
+def test_an_address_is_nobody_elses_while_the_instance_is_remembered(aws: Aws, place: Place, name: str) -> None:
+    template(aws, place, name)
+    seen = set()
+    for _ in range(3):
+        (identifier,) = fleet(aws, name, [override(place, "m7g.large")])["Instances"][0]["InstanceIds"]
+        seen.add(instances(aws, InstanceIds=[identifier])[0]["PrivateIpAddress"])
+        aws("ec2").terminate_instances(InstanceIds=[identifier])
+    assert len(seen) == 3
+
+
 def test_a_protected_instance_stays(aws: Aws, place: Place, name: str) -> None:
     template(aws, place, name, DisableApiTermination=True)
     (identifier,) = fleet(aws, name, [override(place, "m7g.large")])["Instances"][0]["InstanceIds"]

@@ -300,21 +300,26 @@ def _end(world: World, network: Any, identifier: str) -> None:
     instance = network.get_instance_by_id(identifier)
     if instance is None:
         return
-    instance.terminate()  # moto's: volumes and interfaces go
-    for interface in list(instance.nics.values()):
-        if interface.delete_on_termination:
-            network.enis.pop(interface.id, None)
+    going = [interface for interface in instance.nics.values() if interface.delete_on_termination]
+    for interface in going:
+        # moto would give the address away at once, and with it the name of a node that hasn't gone yet.
+        interface.delete_on_termination = False
+        network.enis.pop(interface.id, None)
+    instance.terminate()  # moto's: the volumes go
     _become(world, network, instance, "terminated")
-    world.later(LINGER, lambda: _forget(network, identifier))
+    world.later(LINGER, lambda: _forget(network, identifier, going))
 
 
-def _forget(network: Any, identifier: str) -> None:
-    """A terminated instance stays visible for a while, an hour at most on AWS."""
+def _forget(network: Any, identifier: str, interfaces: list[Any]) -> None:
+    """A terminated instance stays visible for a while, an hour at most on AWS. Then its addresses are free."""
     for key, reservation in list(network.reservations.items()):
         reservation.instances = [item for item in reservation.instances if item.id != identifier]
         if not reservation.instances:
             del network.reservations[key]
     network.tags.pop(identifier, None)
+    for interface in interfaces:
+        for address in interface.private_ip_addresses:
+            interface.subnet.del_subnet_ip(address["PrivateIpAddress"])
 
 
 # --- what is there --------------------------------------------------------------------------------------------------
