@@ -43,7 +43,7 @@ kubernetes: programs ## tests of the rehearsal's real clusters
 sanity: venv ## ansible-test sanity
 	@$(SUITE) sanity
 
-molecule: programs ## each role's scenario, or one: make molecule ROLE=vpc
+molecule: venv ## each role's scenario, or one: make molecule ROLE=vpc
 	@$(SUITE) molecule $(ROLE)
 
 rehearse: venv ## the whole platform, offline, on this machine; REHEARSE_KUBERNETES=no without real clusters

@@ -28,6 +28,10 @@ def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: b
     running = state.load(directory)
     if running is not None and running.healthy():
         print(f"emulated AWS: stands at {running.endpoint} (process {running.pid})")
+        if running.kubernetes is not kubernetes:
+            kind = "with" if running.kubernetes else "without"
+            print(f"emulated AWS: it stands {kind} real clusters: end it first (make rehearse-down)", file=sys.stderr)
+            return 1
         return 0
     directory.mkdir(parents=True, exist_ok=True)
     if kubernetes and not _programs(directory):
@@ -78,7 +82,7 @@ def _programs(directory: Path) -> bool:
     try:
         paths = binaries.ready(binaries.REHEARSAL, say)
         mirror.ready(say)
-    except (binaries.BuildError, toolchain.ToolchainError, mirror.MirrorError) as error:
+    except (binaries.BuildError, toolchain.ToolchainError, mirror.MirrorError, OSError) as error:
         print(f"clusters: {error}", file=sys.stderr)
         return False
     tools = directory / "bin"
@@ -91,7 +95,13 @@ def _programs(directory: Path) -> bool:
 
 def _wanted() -> bool:
     """Whether REHEARSE_KUBERNETES asks for real clusters, as it does by default."""
-    return os.environ.get("REHEARSE_KUBERNETES", "yes").lower() in ("yes", "true", "1")
+    value = os.environ.get("REHEARSE_KUBERNETES", "") or "yes"
+    if value.lower() not in _ANSWERS:
+        sys.exit(f"REHEARSE_KUBERNETES is {value!r}: use yes or no")
+    return _ANSWERS[value.lower()]
+
+
+_ANSWERS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 
 
 def alive(pid: int) -> bool:
@@ -119,6 +129,10 @@ def down(directory: Path) -> int:
         if alive(running.pid):
             os.kill(running.pid, signal.SIGKILL)
         print(f"emulated AWS: stopped (process {running.pid})")
+    elif running is not None and processes.belongs(running.pid, directory):
+        # It hangs, and would start again what is ended below.
+        os.kill(running.pid, signal.SIGKILL)
+        print(f"emulated AWS: ended by force, it didn't answer (process {running.pid})")
     else:
         print("emulated AWS: was not running")
     postgres.remove_all(directory)
@@ -170,6 +184,8 @@ def main(argv: list[str] | None = None) -> int:
     opened.add_argument("account", help="its name: dev, stage, prod")
     opened.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to psql, such as -c 'select now()'")
     args = parser.parse_args(argv)
+    # All that is asked here is on this machine.
+    os.environ.update(state.past_proxies())
     directory = state.state_dir(args.state_dir)
     if args.command == "up":
         return up(directory, args.pace, args.port, args.timeout, kubernetes=args.kubernetes)
@@ -178,9 +194,18 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "rehearse":
         from rehearsal.rehearse import rehearse  # noqa: PLC0415 - only this command needs it
 
-        status = up(directory, args.pace, 0, 60.0, kubernetes=args.kubernetes)
-        started = state.load(directory)
-        return rehearse(directory, started, kubernetes=args.kubernetes) if started is not None and status == 0 else 1
+        try:
+            status = up(directory, args.pace, 0, 60.0, kubernetes=args.kubernetes)
+            started = state.load(directory)
+            if started is None or status:
+                return 1
+            return rehearse(directory, started, kubernetes=args.kubernetes)
+        except KeyboardInterrupt:
+            print(
+                "\nInterrupted. What stands stays, and the next run goes on: make rehearse-down ends it",
+                file=sys.stderr,
+            )
+            return 130
     running = state.load(directory)
     if running is None or not running.healthy():
         print("the rehearsal is not up: python -m rehearsal up", file=sys.stderr)

@@ -168,7 +168,7 @@ def settled(cluster: Cluster, patience: float = PATIENCE) -> list[Application]:
 
 
 def try_node(cluster: Cluster, patience: float = PATIENCE) -> str:
-    """Ask for a pod that fits on no node, and take it away when it runs; see Karpenter's node come and go.
+    """Ask for a pod that wants a node for itself, and take it away when it runs; see Karpenter's node come and go.
 
     Returns a line that says so.
 
@@ -176,14 +176,13 @@ def try_node(cluster: Cluster, patience: float = PATIENCE) -> str:
         NotSettledError: the pod isn't scheduled or the node doesn't go.
     """
     core = cluster.core()
-    standing = [node.metadata.name for node in core.list_node().items]
     name = f"rehearsal-{next(_numbers)}-{int(time.time())}"
-    elsewhere = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": standing}
-    required = {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+    # Beside no other pod, and no other pod beside it: the node is for this one alone.
+    alone = {"labelSelector": {}, "namespaceSelector": {}, "topologyKey": "kubernetes.io/hostname"}
     pod = {
         "metadata": {"name": name},
         "spec": {
-            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}},
+            "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [alone]}},
             "containers": [
                 {
                     "name": "pause",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _LISTENS = "0A"
+_BUILT = re.compile(r"-\d+(\.\d+)+-[0-9a-f]{12}$")
 
 
 def processes(pid: int) -> dict[int, str]:
@@ -21,10 +22,9 @@ def processes(pid: int) -> dict[int, str]:
     for stat in _PROC.glob("[0-9]*/stat"):
         # A process may end while it is looked at.
         with contextlib.suppress(OSError):
-            head, _, rest = stat.read_text().rpartition(")")
-            number, _, name = head.partition(" (")
-            names[int(number)] = name
-            children[int(rest.split()[1])].append(int(number))
+            number = int(stat.parent.name)
+            names[number] = _name(stat.parent)
+            children[int(stat.read_text().rpartition(")")[2].split()[1])].append(number)
     found: dict[int, str] = {}
     todo = [pid]
     while todo:
@@ -33,6 +33,12 @@ def processes(pid: int) -> dict[int, str]:
             found[one] = names[one]
             todo += children[one]
     return found
+
+
+def _name(process: Path) -> str:
+    """Return the name of the program, without the version and the digest that built programs have in theirs."""
+    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    return _BUILT.sub("", Path(words[0]).name)
 
 
 def memory(pids: dict[int, str]) -> dict[str, int]:
@@ -49,11 +55,12 @@ def listeners(pids: dict[int, str]) -> dict[str, set[str]]:
     """Return the TCP addresses on which processes listen, as ``127.0.0.1:8080``: by command name."""
     owner: dict[str, str] = {}
     for pid, name in pids.items():
-        for descriptor in (_PROC / str(pid) / "fd").glob("*"):
-            with contextlib.suppress(OSError):
-                target = str(descriptor.readlink())
-                if target.startswith("socket:["):
-                    owner[target[8:-1]] = name
+        with contextlib.suppress(OSError):
+            for descriptor in (_PROC / str(pid) / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    target = str(descriptor.readlink())
+                    if target.startswith("socket:["):
+                        owner[target[8:-1]] = name
     found: dict[str, set[str]] = defaultdict(set)
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):

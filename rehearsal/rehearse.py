@@ -151,7 +151,7 @@ def _try_clusters(directory: Path, accounts: list[estate.Account], data: dict[st
         for cluster, applications in zip(standing, found, strict=True):
             rows += [(cluster.name, app.name, app.sync, app.health, app.revision[:10]) for app in applications]
         print(estate.table(rows))
-        _headline("a pod that fits on no node, in every cluster, and what Karpenter does about it")
+        _headline("a pod that wants a node for itself, in every cluster, and what Karpenter does about it")
         for line in clusters.side_by_side(clusters.try_node, standing):
             print(line)
     except clusters.NotSettledError as error:

@@ -37,6 +37,7 @@ class EmulatorState:
     access_key_id: str
     secret_access_key: str
     directory: str
+    kubernetes: bool
 
     def search_path(self) -> str:
         """The PATH on which the clusters' tools (helm, kubectl, ...) come first, where there are real clusters."""
@@ -53,6 +54,7 @@ class EmulatorState:
             "AWS_DEFAULT_REGION": region,
             "AWS_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **past_proxies(),
             "PLATFORM_MIRROR": f"{self.endpoint}/rehearsal/mirror",
         }
 
@@ -72,6 +74,17 @@ class EmulatorState:
         except (OSError, urllib.error.URLError, ValueError):
             return False
         return bool(answer.get("pid") == self.pid)
+
+
+def past_proxies() -> dict[str, str]:
+    """What keeps connections to this machine away from a proxy of the environment; empty where there is none."""
+    if not any(
+        os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY")
+    ):
+        return {}
+    words = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "").split(",")
+    value = ",".join(dict.fromkeys([*filter(None, words), "127.0.0.1", "localhost", "::1"]))
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def load(directory: Path | None = None) -> EmulatorState | None:

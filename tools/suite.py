@@ -118,7 +118,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """End a part and all that it started: as Ctrl-C does, so that it stops its servers; by force when that fails."""
     os.killpg(process.pid, signal.SIGINT)
     try:
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

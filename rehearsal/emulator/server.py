@@ -74,6 +74,7 @@ class Emulator:
             raise ValueError(f"{host} is not a loopback address")
         state_dir.mkdir(parents=True, exist_ok=True)
         self.world = World(state_dir, pace)
+        self.kubernetes = kubernetes
         self._closing: list[Callable[[], None]] = []
         self.gateway = Gateway(self.world, check_responses=check_responses)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -139,6 +140,7 @@ class Emulator:
             "access_key_id": MANAGEMENT_KEY,
             "secret_access_key": MANAGEMENT_SECRET,
             "directory": str(self.world.state_dir),
+            "kubernetes": self.kubernetes,
         }
         path = self.world.state_dir / STATE_FILE
         scratch = path.with_suffix(".tmp")

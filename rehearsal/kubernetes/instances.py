@@ -211,7 +211,7 @@ class Instances:
         entry = self.cluster.entries.get(arn)
         if entry is None:
             raise Refused(f"401 Unauthorized: no access entry for {arn}")
-        if entry.doc["type"] not in ("EC2_LINUX", "EC2"):
+        if entry.doc["type"] != "EC2_LINUX":
             raise Refused(
                 f"the access entry of {arn} is of type {entry.doc['type']}, not EC2_LINUX: forbidden for nodes"
             )

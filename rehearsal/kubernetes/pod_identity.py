@@ -26,6 +26,8 @@ from rehearsal.emulator.world import World
 from rehearsal.kubernetes.api import Api, ApiError
 
 AUDIENCE = "pods.eks.amazonaws.com"
+#: The DaemonSet that answers for credentials on every node.
+ADDON = "eks-pod-identity-agent"
 #: Where the webhook mounts the token.
 DIRECTORY = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 _VOLUME = "eks-pod-identity-token"
@@ -127,6 +129,8 @@ class Agent:
         Raises:
             Refused: EKS Auth has none for it.
         """
+        if not self._installed():
+            raise Refused(503, "", f"nothing listens here on EKS: the add-on {ADDON} isn't active in this cluster")
         if not token:
             raise Refused(400, "", "Service account token cannot be empty")
         who = self._reviewed(token)
@@ -162,6 +166,11 @@ class Agent:
             "AccountId": role.arn.split(":")[4],
             "Expiration": f"{made['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
         }
+
+    def _installed(self) -> bool:
+        with self.world.lock:
+            addon = self.cluster.addons.get(ADDON)
+            return addon is not None and addon.status() not in ("CREATING", "CREATE_FAILED", "DELETING")
 
     def _reviewed(self, token: str) -> dict[str, Any]:
         """The ServiceAccount that the cluster's API server makes of a token."""

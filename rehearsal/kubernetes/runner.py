@@ -276,8 +276,12 @@ class Runner:
             self.initialized = True
             self._sources.fresh = True  # init containers make Secrets
             while not self._stopping.is_set():
-                self._turn()
-                self._publish()
+                try:
+                    self._turn()
+                    self._publish()
+                except Exception as error:  # noqa: BLE001 - one fault must not leave the pod to itself
+                    self.host.tell(f"{self.name}: {type(error).__name__}: {error}")
+                    self._stopping.wait(2.0)
                 self._stopping.wait(0.5 if self.ready else 0.2)
         except Exception as error:  # noqa: BLE001 - shown, and the pod's end below must come
             self.host.tell(f"{self.name}: {type(error).__name__}: {error}")

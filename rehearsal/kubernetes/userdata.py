@@ -13,6 +13,7 @@ import email
 import gzip
 import shlex
 import tomllib
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +68,15 @@ def parse(user_data: str) -> Boot | None:
     Raises:
         UserDataError: they are meant for a node, and no kubelet would start with them.
     """
+    try:
+        return _parsed(user_data)
+    except UserDataError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, EOFError, zlib.error) as error:
+        raise UserDataError(f"the user data make no sense: {type(error).__name__}: {error}") from None
+
+
+def _parsed(user_data: str) -> Boot | None:
     try:
         raw = base64.b64decode(user_data, validate=True)
     except binascii.Error:

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rehearsal(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rehearsal", *arguments, "--state-dir", str(directory)]
+    quick = ["--no-kubernetes"] if arguments[0] == "up" else []
+    command = [sys.executable, "-m", "rehearsal", *arguments, *quick, "--state-dir", str(directory)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 

@@ -164,6 +164,8 @@ def create(aws: Aws, name: str, *, creator_is_admin: bool, version: str = "1.35"
     )
     status = eventually(lambda: (s := eks.describe_cluster(name=name)["cluster"]["status"]) != "CREATING" and s, 180)
     assert status == "ACTIVE"
+    # Without it no pod has AWS credentials.
+    eks.create_addon(clusterName=name, addonName="eks-pod-identity-agent")
     return Cluster(aws, name)
 
 

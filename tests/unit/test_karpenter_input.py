@@ -210,7 +210,7 @@ def test_a_pool_without_more_words_is_moderate() -> None:
     assert spec["template"]["spec"]["terminationGracePeriod"] == "24h"
     assert spec["disruption"] == {
         "consolidationPolicy": "WhenEmptyOrUnderutilized",
-        "consolidateAfter": "5m",
+        "consolidateAfter": "1m",
         "budgets": [{"nodes": "20%"}],
     }
     assert "weight" not in spec

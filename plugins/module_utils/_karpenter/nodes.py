@@ -141,7 +141,7 @@ def _node_pool(pool: Pool) -> dict[str, Any]:
         },
         "disruption": {
             "consolidationPolicy": pool.consolidation.get("policy") or "WhenEmptyOrUnderutilized",
-            "consolidateAfter": pool.consolidation.get("after") or "5m",
+            "consolidateAfter": pool.consolidation.get("after") or "1m",
             "budgets": [
                 *(_budget(budget) for budget in pool.disruption_budgets),
                 *closed_budgets(pool.maintenance_windows, _DISTURBING),
