@@ -106,6 +106,8 @@ BAD = {
         projects({"name": "a", "namespaces": ["x"]}, {"name": "b", "namespaces": ["x"]}),
         "namespace 'x' is in a and b: it belongs to one project",
     ),
+    "the cluster's namespace": (projects({"name": "kube-system"}), "'kube-system', which is the cluster's own"),
+    "a namespace of the cluster's": (projects({"name": "a", "namespaces": ["default"]}), "which is the cluster's own"),
     "Argo CD's namespace": (projects({"name": "a", "namespaces": ["argocd"]}), "who writes there makes himself any"),
     "an unknown namespace": (
         projects({"name": "platform", "manages": ["fronted"]}, {"name": "frontend"}),
@@ -277,6 +279,11 @@ def test_what_runs_more_than_once_is_spread_and_goes_one_by_one() -> None:
     assert not [item for item in single["additions"] if item["kind"] == "PodDisruptionBudget"]
 
 
+def test_the_project_of_everybody_allows_nothing() -> None:
+    spec = named(declared()["additions"], "AppProject", "default")["spec"]
+    assert (spec["sourceRepos"], spec["destinations"], spec["clusterResourceWhitelist"]) == ([], [], [])
+
+
 def test_a_project_is_its_namespaces_and_its_repositories_and_no_more() -> None:
     found = declared()["projects"]
     backend = named(found, "AppProject", "backend")["spec"]
@@ -287,6 +294,9 @@ def test_a_project_is_its_namespaces_and_its_repositories_and_no_more() -> None:
         "ResourceQuota",
         "LimitRange",
         "NetworkPolicy",
+        "Role",
+        "RoleBinding",
+        "*",
     }
     platform = named(found, "AppProject", "platform")["spec"]
     assert {item["namespace"] for item in platform["destinations"]} == {

@@ -122,6 +122,10 @@ BAD = {
         "budget 1: reason 'Expired' is unknown",
     ),
     "a budget's unknown option": (pool(disruption_budgets=[{"node": 1}]), "unknown option 'node'"),
+    "a window by another word": (
+        pool(maintenance_windows=[{"dayz": ["sat"], "start": "02:00", "duration": "4h"}]),
+        "unknown option 'dayz' of a window",
+    ),
     "a window on no day": (
         pool(maintenance_windows=[{"days": ["sunday"], "start": "02:00", "duration": "4h"}]),
         "maintenance_windows: day 'sunday' is none of sun, mon",

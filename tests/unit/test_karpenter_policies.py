@@ -213,7 +213,8 @@ def test_the_queue_refuses_what_comes_without_tls_and_what_isnt_an_event() -> No
     assert queue["sqs_managed_sse_enabled"]
     allow, deny = queue["policy"]["Statement"]
     assert allow["Action"] == "sqs:SendMessage"
-    assert allow["Principal"] == {"Service": ["events.amazonaws.com", "sqs.amazonaws.com"]}
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert fnmatch.fnmatchcase(allow["Condition"]["ArnLike"]["aws:SourceArn"], "arn:*:events:*:*:rule/karpenter-dev-*")
     assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert allow["Resource"] == deny["Resource"]
     assert fnmatch.fnmatchcase(allow["Resource"], "arn:*:sqs:*:*:dev")

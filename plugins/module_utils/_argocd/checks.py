@@ -142,7 +142,7 @@ def _projects(projects: Iterable[Project]) -> Iterator[str]:
             yield f"{where} has a name that Argo CD or this role uses itself: choose another"
         for namespace in project.own:
             owners.setdefault(namespace, set()).add(project.name)
-        for namespace in project.namespaces or [name for name in project.own if name == NAMESPACE]:
+        for namespace in project.namespaces or [name for name in project.own if name in _SYSTEM]:
             yield from _namespace(where, namespace)
         for kind in project.cluster_resources:
             if project.governed:
@@ -164,11 +164,17 @@ def _projects(projects: Iterable[Project]) -> Iterator[str]:
                 yield f"project '{project.name}' in argocd_projects manages an unknown namespace '{namespace}': {hint}"
 
 
+_SYSTEM = (NAMESPACE, "default", "kube-node-lease", "kube-public", "kube-system")
+"""Where a pod can take the identity of what the cluster itself needs, or where nobody looks."""
+
+
 def _namespace(where: str, namespace: str) -> Iterator[str]:
     if not _LABEL.fullmatch(namespace):
         yield f"{where} has a namespace '{namespace}': use up to 63 lower-case letters, digits and hyphens"
     elif namespace == NAMESPACE:
         yield f"{where} has the namespace '{namespace}': who writes there makes himself any project"
+    elif namespace in _SYSTEM:
+        yield f"{where} has the namespace '{namespace}', which is the cluster's own: use another"
 
 
 def _windows(projects: Iterable[Project]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .access import policy
+from .projects import closed_project
 from .settings import NAMESPACE, Settings
 
 PRIORITY = "argocd"
@@ -140,6 +141,7 @@ def additions(settings: Settings) -> list[dict[str, Any]]:
             "description": "Argo CD: before applications, after what the cluster itself needs.",
             "value": 1_000_000,
         },
+        closed_project(),
         *_secrets(settings),
         *_budgets(settings),
     ]

@@ -12,8 +12,16 @@ from typing import Any
 from .access import project_policies
 from .settings import IN_CLUSTER, NAMESPACE, ROOT_PROJECT, Project, Settings
 
-_GOVERNING = (("", "ResourceQuota"), ("", "LimitRange"), ("networking.k8s.io", "NetworkPolicy"))
-"""What limits a team is not the team's own."""
+_GOVERNING = (
+    ("", "ResourceQuota"),
+    ("", "LimitRange"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("networking.k8s.aws", "*"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+)
+"""What limits a team is not its own: quotas, network policies (and what the VPC CNI makes of them), and rights in the
+namespace, by which a pod could take all of that away again."""
 
 
 def projects(settings: Settings) -> list[dict[str, Any]]:
@@ -44,6 +52,22 @@ def _project(settings: Settings, project: Project) -> dict[str, Any]:
     if project.sync_windows:
         spec["syncWindows"] = [_window(dict(window)) for window in project.sync_windows]
     return _document(project.name, spec)
+
+
+def closed_project() -> dict[str, Any]:
+    """Return the project ``default``, which Argo CD makes of itself where it isn't, and which allows everything.
+
+    Whoever may make applications may name it in them: it allows nothing.
+    """
+    return _document(
+        "default",
+        {
+            "description": "Closed: each application belongs to a project of its namespace.",
+            "sourceRepos": [],
+            "destinations": [],
+            "clusterResourceWhitelist": [],
+        },
+    )
 
 
 def _root_project(settings: Settings) -> dict[str, Any]:

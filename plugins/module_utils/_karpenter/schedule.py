@@ -79,6 +79,8 @@ def window_problems(windows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a clause for each mistake in maintenance windows."""
     problems = []
     for window in windows:
+        for name in sorted(set(window) - {"days", "start", "duration"}):
+            problems.append(f"unknown option {name!r} of a window: use days, start and duration")
         start, duration = str(window.get("start", "")), str(window.get("duration", ""))
         for day in window.get("days") or ():
             if day not in DAYS:
