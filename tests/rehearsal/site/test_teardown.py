@@ -25,6 +25,14 @@ def test_a_teardown_leaves_a_final_snapshot_and_the_key_to_read_it(
     assert run.status == 0, run.text[-4000:]
     stage = next(account for account in estate.survey(emulator) if account.name == "stage")
     assert (stage.vpcs, stage.clusters, stage.databases) == ([], [], [])
+    ec2, iam = stage.client("ec2"), stage.client("iam")
+    reservations = ec2.describe_instances()["Reservations"]
+    states = {item["State"]["Name"] for reservation in reservations for item in reservation["Instances"]}
+    assert states <= {"terminated"}
+    assert ec2.describe_launch_templates()["LaunchTemplates"] == []
+    assert iam.list_instance_profiles()["InstanceProfiles"] == []
+    assert stage.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert not [arn for arn in emulator.admin("clusters")["clusters"] if arn.endswith("/stage")]
     snapshots = stage.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == ["stage"]
     assert stage.client("kms").describe_key(KeyId=snapshots[0]["KmsKeyId"])["KeyMetadata"]["KeyState"] == "Enabled"
