@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,26 @@ def test_without_its_account_a_playbook_still_plans(play: Play, playbook: str) -
     run = play(f"playbooks/{playbook}.yml", "--check", inventories=("dev",))
     assert run.status == 0, run.text[-3000:]
     assert set(run.changes().values()) == {"create"}
+
+
+LATER = {
+    "a pool that nothing satisfies": (
+        {"karpenter_node_pools": [{"name": "odd", "architectures": ["arm64"], "instance_families": ["m6i"]}]},
+        "odd",
+    ),
+    "a repository that is none": ({"argocd_repository_url": "ftp://example.com/x"}, "ftp://example.com/x"),
+}
+
+
+@pytest.mark.parametrize(("variables", "word"), LATER.values(), ids=LATER)
+def test_a_mistake_in_a_later_role_is_told_before_the_cluster_is_made(
+    play: Play, emulator: EmulatorState, variables: dict[str, Any], word: str
+) -> None:
+    mark = emulator.admin("calls?since=0")["mark"]
+    run = play("playbooks/cluster.yml", "-e", json.dumps(variables), inventories=("dev",))
+    assert run.status != 0
+    assert any(word in message for message in run.messages()), run.text[-3000:]
+    assert emulator.admin(f"calls?since={mark}")["calls"] == []
 
 
 def test_a_plan_for_an_absent_account_asks_it_nothing(play: Play, emulator: EmulatorState) -> None:
