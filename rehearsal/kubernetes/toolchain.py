@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What the wrapper modules ask for. An older Go would fetch a newer toolchain by itself, as a module.
-OLDEST = (1, 26)
+#: What the wrapper modules ask for: the newest of their `go` lines. An older Go would fetch a newer toolchain,
+#: which no committed checksum covers, or refuse.
+OLDEST = (1, 26, 6)
 
 _FETCHED = re.compile(r"go: downloading ")
 _COMPILED = re.compile(r"[\w./~-]+$")
@@ -202,8 +203,8 @@ def go(cache: Path, version: str, say: Callable[[str], None] = print) -> Path:
 
 def _release(program: Path) -> tuple[int, ...]:
     answer = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-    found = re.match(r"go(\d+)\.(\d+)", answer.stdout)
-    return (int(found[1]), int(found[2])) if found else (0,)
+    found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", answer.stdout)
+    return tuple(int(number or 0) for number in found.groups()) if found else (0,)
 
 
 def _install(home: Path, version: str) -> None:

