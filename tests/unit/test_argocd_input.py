@@ -122,6 +122,7 @@ BAD = {
     "a bad duration": (window(duration="a while"), "has duration 'a while': write hours and minutes"),
     "a bad window": (window(kind="maybe"), "has kind 'maybe': it is allow or deny"),
     "a bad switch": ({"addons": {"external-dns!": True}}, "argocd_addons has 'external-dns!'"),
+    "neither on nor off": ({"addons": {"keda": "maybe"}}, "argocd_addons has keda: maybe: it is true or false"),
     "a fact that templates can't read": ({"facts": {"vpc-id": "x"}}, "argocd_facts has 'vpc-id'"),
     "too often": ({"reconciliation_seconds": 1}, "argocd_reconciliation_seconds is 1: 10 is the least"),
     "a bad parameter": ({"parameters": {"SERVER_LOG": "x"}}, "argocd_parameters has 'SERVER_LOG'"),
@@ -368,7 +369,7 @@ def test_a_public_repository_needs_no_credential() -> None:
 
 
 def test_the_clusters_facts_are_handed_over() -> None:
-    found = declared(addons={"external_dns": True, "keda": False}, facts={"karpenter_node_role_name": "nodes"})
+    found = declared(addons={"external_dns": True, "keda": "false"}, facts={"karpenter_node_role_name": "nodes"})
     metadata = named(found["connections"], "Secret", "cluster-dev")["metadata"]
     assert metadata["labels"] == {
         "argocd.argoproj.io/secret-type": "cluster",

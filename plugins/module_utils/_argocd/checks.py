@@ -191,9 +191,11 @@ def _windows(projects: Iterable[Project]) -> Iterator[str]:
 
 
 def _facts(settings: Settings) -> Iterator[str]:
-    for name in settings.addons:
+    for name, wanted in settings.addons.items():
         if not _SWITCH.fullmatch(name):
             yield f"argocd_addons has '{name}', which becomes the label enable_{name}: use a-z, 0-9 and _"
+        elif str(wanted).lower() not in ("true", "false"):
+            yield f"argocd_addons has {name}: {wanted}: it is true or false"
     for name in settings.facts:
         if not _FACT.fullmatch(name):
             yield f"argocd_facts has '{name}': templates read it by that name, so use a-z, 0-9 and _, a letter first"

@@ -54,7 +54,7 @@ def _cluster(settings: Settings) -> dict[str, Any]:
             "config": json.dumps({"tlsClientConfig": {"insecure": False}}),
         },
     )
-    switches = {f"enable_{name}": str(bool(wanted)).lower() for name, wanted in settings.addons.items()}
+    switches = {f"enable_{name}": str(wanted).lower() for name, wanted in settings.addons.items()}
     secret["metadata"]["labels"] |= {"environment": settings.environment, **switches}
     secret["metadata"]["annotations"] = facts(settings)
     return secret
