@@ -187,13 +187,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        applications = applications_of(module)
+        result = {"changed": False, "applications": applications_of(module)}
     except EngineError as error:
         sentences = list(dict.fromkeys(error.problems))
         many = f"{len(sentences)} problems:\n" + "\n".join(f"- {item}" for item in sentences)
         module.fail_json(msg=sentences[0] if len(sentences) == 1 else many, problems=sentences)
-        raise SystemExit(1) from None  # what fail_json does; it has no type that says so
-    module.exit_json(changed=False, applications=applications)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":
