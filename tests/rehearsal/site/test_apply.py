@@ -101,8 +101,9 @@ def test_drift_is_seen_and_brought_back(play: Play, accounts: dict[str, estate.A
     assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"] == []
 
 
-@pytest.mark.parametrize("environment", RANGES)
-@pytest.mark.parametrize("playbook", ["network", "cluster", "database"])
+@pytest.mark.parametrize(
+    ("playbook", "environment"), [("network", "dev"), ("cluster", "dev"), ("cluster", "prod"), ("database", "stage")]
+)
 def test_each_playbook_runs_alone_with_one_inventory(play: Play, again: Run, environment: str, playbook: str) -> None:
     run = play(f"playbooks/{playbook}.yml", inventories=(environment,))
     assert (run.status, run.changes()) == (0, {}), run.text[-2000:]
