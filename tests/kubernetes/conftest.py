@@ -169,7 +169,7 @@ def create(aws: Aws, name: str, *, creator_is_admin: bool, version: str = "1.35"
     return Cluster(aws, name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     directory = tmp_path_factory.mktemp("emulator")
     directory.chmod(0o711)
@@ -190,12 +190,14 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     services = {"cluster": "eks", "node": "ec2", "fargate": "eks-fargate-pods"}
     made.roles = {name: made.role(name, {"Service": f"{service}.amazonaws.com"}) for name, service in services.items()}
     yield made
+    # Emulators of one process share what moto keeps: the next module begins with nothing.
+    state.admin("reset", "POST")
     emulator.server.shutdown()
     emulator.close()
     control_plane.use(control_plane.NoControlPlane())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(aws: Aws) -> Cluster:
     """A cluster whose creator gets nothing."""
     return create(aws, "dev", creator_is_admin=False)
