@@ -24,7 +24,6 @@ from moto.iam.models import iam_backends
 from rehearsal.emulator.control_plane import Access
 from rehearsal.emulator.services.eks import Cluster
 from rehearsal.emulator.services.eks_catalog import VERSIONS
-from rehearsal.emulator.services.instance_types import architecture
 from rehearsal.emulator.world import FACTORS, World
 from rehearsal.kubernetes import machines, userdata
 from rehearsal.kubernetes.api import Api, ApiError
@@ -172,22 +171,18 @@ class Instances:
         minor = found[1] if found and found[1] in VERSIONS else facts.version
         patch = VERSIONS[minor].patch if minor in VERSIONS else f"{minor}.0"
         system = "Bottlerocket OS" if image is not None and "bottlerocket" in image.name else "Amazon Linux 2023"
-        return Machine(
-            instance.id,
-            kind,
-            subnet.availability_zone,
-            subnet.availability_zone_id,
+        return machines.booted(
+            instance,
+            subnet,
             facts.region,
-            instance.private_dns_name,
-            instance.private_ip,
-            "arm64" if architecture(kind) == "arm64" else "amd64",
-            machines.kubelet_version(patch, minor),
-            system,
-            self._disk(instance),
-            boot.labels,
-            boot.taints,
-            boot.max_pods,
-            boot.reserved,
+            patch,
+            minor,
+            image=system,
+            disk=self._disk(instance),
+            labels=boot.labels,
+            taints=boot.taints,
+            max_pods=boot.max_pods,
+            reserved=boot.reserved,
         )
 
     def _disk(self, instance: Any) -> int:

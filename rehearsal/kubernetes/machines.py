@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rehearsal.emulator.services.instance_types import architecture
 from rehearsal.kubernetes.egress import KUBELET
 
 _GIB = 1024 * 1024  # KiB
@@ -37,6 +38,22 @@ class Machine:
     max_pods: int | None = None
     #: The kubelet's ``kubeReserved``, ``systemReserved`` and ``evictionHard``, where they are given.
     reserved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def booted(instance: Any, subnet: Any, region: str, patch: str, minor: str, **more: Any) -> Machine:
+    """The machine that an instance of the emulated EC2 is in a subnet; ``more`` are Machine's other fields."""
+    return Machine(
+        instance_id=instance.id,
+        instance_type=instance.instance_type,
+        zone=subnet.availability_zone,
+        zone_id=subnet.availability_zone_id,
+        region=region,
+        name=instance.private_dns_name,
+        address=instance.private_ip,
+        arch="arm64" if architecture(instance.instance_type) == "arm64" else "amd64",
+        kubelet=kubelet_version(patch, minor),
+        **more,
+    )
 
 
 def kubelet_version(patch: str, minor: str) -> str:

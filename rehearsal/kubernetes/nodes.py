@@ -374,23 +374,18 @@ class Nodes:
             tags={"instance": names},
         )
         instance = reservation.instances[0]
-        supported = INSTANCE_TYPES[kind].get("ProcessorInfo", {}).get("SupportedArchitectures", ["x86_64"])
         minor = str(doc["version"])
         family = next((text for key, text in _IMAGES.items() if str(doc["amiType"]).startswith(key)), "Linux")
-        return Machine(
-            instance.id,
-            kind,
-            subnet.availability_zone,
-            subnet.availability_zone_id,
+        return machines.booted(
+            instance,
+            subnet,
             facts.region,
-            instance.private_dns_name,
-            instance.private_ip,
-            "arm64" if "arm64" in supported else "amd64",
-            machines.kubelet_version(str(doc["releaseVersion"]).partition("-")[0], minor),
-            family.format(minor=minor),
-            _disk(doc, data),
-            wish.labels,
-            wish.taints,
+            str(doc["releaseVersion"]).partition("-")[0],
+            minor,
+            image=family.format(minor=minor),
+            disk=_disk(doc, data),
+            labels=wish.labels,
+            taints=wish.taints,
         )
 
     def _remove(self, group: Group, member: Member, *, pods: bool = False) -> None:
