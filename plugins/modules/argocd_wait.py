@@ -115,7 +115,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.innovate.platform.plugins.module_utils._argocd.applications import REFRESH
 from ansible_collections.innovate.platform.plugins.module_utils._argocd.waiting import Argo, follow, standings, vanish
-from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError, message
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import ApiType, Cluster
 from ansible_collections.innovate.platform.plugins.module_utils._run.account import (
     ACCOUNT_ARGUMENTS,
@@ -190,8 +190,7 @@ def main() -> None:
         result = {"changed": False, "applications": applications_of(module)}
     except EngineError as error:
         sentences = list(dict.fromkeys(error.problems))
-        many = f"{len(sentences)} problems:\n" + "\n".join(f"- {item}" for item in sentences)
-        module.fail_json(msg=sentences[0] if len(sentences) == 1 else many, problems=sentences)
+        module.fail_json(msg=message(sentences), problems=sentences)
     module.exit_json(**result)
 
 

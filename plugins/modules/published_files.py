@@ -100,6 +100,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import message
 from ansible_collections.innovate.platform.plugins.module_utils._published.fetch import Fetcher, default_cache
 from ansible_collections.innovate.platform.plugins.module_utils._published.lock import (
     mirror_problems,
@@ -118,8 +119,7 @@ ARGUMENTS = {
 
 def fail(module: AnsibleModule, problems: list[str], fetched: int = 0) -> None:
     """End the module with all that is wrong."""
-    many = f"{len(problems)} problems:\n" + "\n".join(f"- {problem}" for problem in problems)
-    module.fail_json(msg=problems[0] if len(problems) == 1 else many, problems=problems, fetched=fetched)
+    module.fail_json(msg=message(problems), problems=problems, fetched=fetched)
 
 
 def main() -> None:

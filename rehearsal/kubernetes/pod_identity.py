@@ -24,6 +24,7 @@ from rehearsal.emulator.services import sts
 from rehearsal.emulator.services.eks import Cluster
 from rehearsal.emulator.world import World
 from rehearsal.kubernetes.api import Api, ApiError
+from rehearsal.kubernetes.webhooks import send
 
 AUDIENCE = "pods.eks.amazonaws.com"
 #: The DaemonSet that answers for credentials on every node.
@@ -214,12 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
                 status, text, kind = 200, json.dumps(found), "application/json"
             except Refused as refused:
                 status, text = refused.status, f"[{uuid.uuid4()}]: {refused}, fault: client\n"
-        data = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        send(self, status, kind, text)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
         """No line per request."""

@@ -19,6 +19,16 @@ from rehearsal.kubernetes.pki import Credentials
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+def send(handler: BaseHTTPRequestHandler, status: int, kind: str, text: str) -> None:
+    """Answer a request with a text of a content type; the connection stays open."""
+    data = text.encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -37,12 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
             except Exception as error:  # noqa: BLE001 - a fault of the rehearsal is answered as one, and shown
                 traceback.print_exc()
                 status, document = 500, {"error": f"{type(error).__name__}: {error}"}
-        data = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        send(self, status, "application/json", json.dumps(document))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
         """No line per request."""

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .._engine.words import suggest
 from .catalog import ACCESS_POLICIES, ADDON_IDENTITIES, KNOWN_ADDONS, architecture
 from .options import CORE, AccessEntry, Cluster, NodeGroup, PodIdentity
 
@@ -43,11 +43,6 @@ def problems_of(cluster: Cluster) -> list[str]:
 
 def _twice(what: str, names: Iterable[str]) -> list[str]:
     return [f"{what} {name} is declared {count} times" for name, count in Counter(names).items() if count > 1]
-
-
-def _suggest(word: str, words: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(words)}"
 
 
 def _cluster_problems(cluster: Cluster) -> Iterator[str]:
@@ -152,7 +147,7 @@ def _addon_problems(cluster: Cluster) -> Iterator[str]:
     yield from _twice("add-on", (addon.name for addon in cluster.addons))
     for addon in cluster.addons:
         if addon.name not in KNOWN_ADDONS and "_" not in addon.name:
-            yield f"add-on {addon.name!r} is unknown: {_suggest(addon.name, KNOWN_ADDONS)}"
+            yield f"add-on {addon.name!r} is unknown: {suggest(addon.name, KNOWN_ADDONS)}"
         if addon.version is not None and not _ADDON_VERSION.fullmatch(addon.version):
             yield f"add-on {addon.name}: version {addon.version!r} does not have the form v1.20.4-eksbuild.2"
 
@@ -173,7 +168,7 @@ def _entry_problems(entry: AccessEntry) -> Iterator[str]:
         yield "principal_arn must be the ARN of an IAM role or user"
     for policy in entry.policies:
         if policy["name"] not in ACCESS_POLICIES:
-            yield f"unknown access policy {policy['name']}: {_suggest(policy['name'], ACCESS_POLICIES)}"
+            yield f"unknown access policy {policy['name']}: {suggest(policy['name'], ACCESS_POLICIES)}"
     yield from _twice("access policy", (policy["name"] for policy in entry.policies))
     if entry.type == "STANDARD" and not entry.policies and not entry.kubernetes_groups:
         yield "without policies and kubernetes_groups it allows nothing: give one of them"

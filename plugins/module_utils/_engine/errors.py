@@ -7,6 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def message(problems: Sequence[str]) -> str:
+    """Return what a module fails with: the one sentence, or the list of all."""
+    if len(problems) == 1:
+        return problems[0]
+    return f"{len(problems)} problems:\n" + "\n".join(f"- {item}" for item in problems)
+
+
 class EngineError(Exception):
     """One or more mistakes or refusals, each a sentence that says what was wanted, what was found, what to do next."""
 

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection
 
 ARM64 = "arm64"
 AMD64 = "amd64"
@@ -52,9 +50,3 @@ def family_and_size(instance_type: str) -> tuple[str, str] | None:
     if found is None or architecture(found["family"]) is None:
         return None
     return found["family"], found["size"]
-
-
-def suggest(word: str, words: Collection[str]) -> str:
-    """Return what to do about a word that isn't one of those known."""
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(words)}"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .._engine.words import suggest
 from .catalog import (
     ARCHITECTURES,
     BUDGET_DURATION,
@@ -30,7 +31,6 @@ from .catalog import (
     ZONE,
     architecture,
     family_and_size,
-    suggest,
 )
 from .nodes import OPTIONS, Nodes, Pool, read
 from .schedule import cron_problems, window_problems

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from .._engine.apply import Outcome, apply
-from .._engine.errors import EngineError
+from .._engine.errors import EngineError, message
 from .._engine.kind import Kind, Observed
 from .._engine.observe import observe, preflight
 from .._engine.plan import CHANGING, Change, Options, Plan, make_plan, scope_of
@@ -226,12 +226,7 @@ _PARTICIPLES = {
 
 def _fail(module: AnsibleAWSModule, problems: Sequence[str], **result: Any) -> NoReturn:
     problems = list(dict.fromkeys(problems))
-    msg = (
-        problems[0]
-        if len(problems) == 1
-        else f"{len(problems)} problems:\n" + "\n".join(f"- {item}" for item in problems)
-    )
-    module.fail_json(msg=msg, problems=problems, **result)
+    module.fail_json(msg=message(problems), problems=problems, **result)
     raise SystemExit(1)  # what fail_json does; it has no type that says so
 
 
