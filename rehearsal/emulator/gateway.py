@@ -10,13 +10,16 @@ writing to the network happens outside of it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
 import re
+import socket
+import struct
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
@@ -35,6 +38,7 @@ from werkzeug.exceptions import HTTPException
 
 from rehearsal.emulator import wire
 from rehearsal.emulator.errors import AwsError
+from rehearsal.emulator.faults import Broken, Faults
 from rehearsal.emulator.refusals import refusal, unreadable
 from rehearsal.emulator.registry import HANDLERS, Call, Handler, Later
 from rehearsal.emulator.strict import check, check_output
@@ -61,6 +65,9 @@ UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
 _ADMIN = "/rehearsal/"
 
+#: For a socket that is closed without lingering, which sends RST instead of FIN.
+AT_ONCE = struct.pack("ii", 1, 0)
+
 Reply = tuple[int, list[tuple[str, str]], bytes]
 Start = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -82,6 +89,7 @@ class Gateway:
         self.world = world
         self.endpoint = endpoint
         self.check_responses = check_responses
+        self.faults = Faults()
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.admin: dict[str, Callable[[str, dict[str, list[str]]], Any]] = {}
         self.folders: dict[str, Callable[[str, str], Reply]] = {}
@@ -98,12 +106,36 @@ class Gateway:
         if path.startswith(_ADMIN):
             status, headers, out = self._administer(path[len(_ADMIN) :], request)
         else:
-            status, headers, out = self._answer(environ, request, body)
+            try:
+                status, headers, out = self._answer(environ, request, body)
+            except Broken as broken:
+                return self._break_off(environ, start_response, broken)
         if not any(name.lower() == "content-length" for name, _ in headers):
             headers = [*headers, ("Content-Length", str(len(out)))]  # else it would go out in chunks, a packet each
         phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
         start_response(f"{status} {phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
+
+    @staticmethod
+    def _break_off(environ: dict[str, Any], start_response: Start, broken: Broken) -> Iterator[bytes]:
+        """End the connection instead of an answer, or in the middle of one."""
+        connection: socket.socket = environ["werkzeug.socket"]
+        if broken.part is not None:
+            status, headers, out = broken.part
+            headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+            start_response(f"{status} Unknown", [*headers, ("Content-Length", str(len(out)))])
+            yield out[: len(out) // 2]
+        if broken.abruptly:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        connection.shutdown(socket.SHUT_RD)  # the server reads no further request from it
+        raise ConnectionAbortedError(str(broken))
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One request's time with the world; what was on its way when the connection was cut doesn't get it."""
+        with self.world.lock:
+            self.faults.permit()
+            yield
 
     def _administer(self, name: str, request: Request) -> Reply:
         folder, slash, path = name.partition("/")
@@ -129,14 +161,25 @@ class Gateway:
             found = _operation(service, request, query, body)
             if found is None:
                 principal = self._caller(key, service, "")
-                with self.world.lock:
+                with self._turn():
                     reply = self._ask_moto(environ, principal.account, body)
                 self._record(began, service, "?", principal, region, reply)
                 return reply
             model, protocol, uri = found
             operation = str(model.name)
             principal = self._caller(key, service, operation)
-            reply = self._dispatch(environ, request, body, query, model, protocol, uri, principal, region)
+            caller = principal
+
+            def carry_out() -> Reply:
+                return self._dispatch(environ, request, body, query, model, protocol, uri, caller, region)
+
+            try:
+                reply = self.faults.around(str(model.service_model.service_name), operation, protocol, carry_out)
+            except AwsError as error:
+                raise _Refused(str(model.service_model.service_name), model, protocol, error) from None
+        except Broken as broken:
+            self.world.record(began, service, operation, principal, region, 0, f"broken: {broken}")
+            raise
         except _Refused as refused:
             reply = _serialize(refused.service, refused.model, refused.protocol, refused.error)
         except AwsError as error:
@@ -226,7 +269,7 @@ class Gateway:
                 forward,
             )
             return self._handle(handler, call, model, protocol)
-        with self.world.lock:
+        with self._turn():
             reply = self._ask_moto(environ, principal.account, body)
         if reply[0] >= HTTPStatus.INTERNAL_SERVER_ERROR and b"NotImplementedError" in reply[2]:
             missing = AwsError("NotImplemented", f"The emulator has no {service} {operation} yet.", status=501)
@@ -239,7 +282,7 @@ class Gateway:
         """A handler's answer; one that has nothing to say yet is asked again, and the lock is free meanwhile."""
         while True:
             try:
-                with self.world.lock:
+                with self._turn():
                     result = handler(call) or {}
                     if self.check_responses and model.output_shape is not None:
                         self._look(call.service, call.operation, model, result)

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal import mirror
 from rehearsal.emulator import actions, control_plane, services
-from rehearsal.emulator.gateway import Gateway
+from rehearsal.emulator.gateway import AT_ONCE, Gateway
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_KEY, MANAGEMENT_SECRET, World
 
 __all__ = ["Emulator", "services"]
@@ -55,6 +56,17 @@ class _Handler(MotoRequestHandler):
 class _Server(ThreadedWSGIServer):
     daemon_threads = True
     request_queue_size = 256
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection: one that is to end by RST without the FIN that comes first otherwise."""
+        try:
+            at_once = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(AT_ONCE)) == AT_ONCE
+        except OSError:
+            at_once = False
+        if at_once:
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
 
 
 class Emulator:
@@ -91,6 +103,7 @@ class Emulator:
                 "pace": self._pace,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "events": lambda method, query: services.events.deliveries(self.world),
+                "faults": self.gateway.faults.page,
                 "capacity": lambda method, query: services.capacity.capacity(self.world, method, query),
                 "interrupt": lambda method, query: services.interruptions.interrupt(self.world, method, query),
                 "databases": lambda method, query: services.rds.databases(self.world),
@@ -166,6 +179,7 @@ class Emulator:
     def _reset(self, method: str, query: dict[str, list[str]]) -> Any:
         if method != "POST":
             raise ValueError("POST resets everything")
+        self.gateway.faults.clear()
         with self.world.lock:
             for hook in self.world.on_reset:
                 hook()
