@@ -47,6 +47,21 @@ options:
     type: list
     elements: str
     default: []
+  planning:
+    description:
+      - What a plan (check mode) is made for. Without effect outside check mode.
+      - V(final) fails with what would be refused.
+      - V(gathered) returns that as C(problems) and doesn't fail, so that M(innovate.platform.plan_gate) can say the
+        refusals of all stacks at once.
+      - V(preview) does the same before the same run carries the plan out. It reports no change, there is none yet.
+    type: str
+    choices: [final, gathered, preview]
+    default: final
+  approved_plan:
+    description:
+      - A file that M(innovate.platform.plan_gate) wrote. A change that isn't in it is refused before the first change
+        of the stack. Without effect in check mode.
+    type: path
   account_id:
     description:
       - The AWS account to act in. The module refuses to act in another one.

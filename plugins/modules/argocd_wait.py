@@ -104,6 +104,11 @@ applications:
   type: dict
   sample:
     root: {sync: Synced, health: Healthy, revision: 5d9c1a4c0f0e4d1b8a7c6f5e4d3c2b1a09f8e7d6}
+awaits:
+  description: In check mode, the applications that a run would wait for, such as C(application.root).
+  returned: success
+  type: list
+  elements: str
 problems:
   description: Why an application can't follow its repository, or isn't gone, a sentence each.
   returned: on failure
@@ -111,10 +116,18 @@ problems:
   elements: str
 """
 
+from typing import Any
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.innovate.platform.plugins.module_utils._argocd.applications import REFRESH
-from ansible_collections.innovate.platform.plugins.module_utils._argocd.waiting import Argo, follow, standings, vanish
+from ansible_collections.innovate.platform.plugins.module_utils._argocd.waiting import (
+    Argo,
+    awaited,
+    follow,
+    standings,
+    vanish,
+)
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError, message
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import ApiType, Cluster
 from ansible_collections.innovate.platform.plugins.module_utils._run.account import (
@@ -143,17 +156,26 @@ ARGUMENTS = {
 APPLICATION = ApiType("argoproj.io", "v1alpha1", "Application", "applications", namespaced=True)
 
 
-def applications_of(module: AnsibleAWSModule) -> dict[str, dict[str, str]]:
-    """Wait, and return how the applications stand."""
+def outcome_of(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Wait, and return how the applications stand; in check mode, only what there is to wait for."""
     params = module.params
     problems = problems_of(params)
     if problems:
         raise EngineError(problems)
     account = open_account(module)
+    result: dict[str, Any] = {
+        "changed": False,
+        "applied": not module.check_mode,
+        "stack": f"{params['namespace']}-applications",
+        "account": account.described(),
+        "changes": [],
+        "awaits": [],
+        "applications": {},
+    }
     cluster = Cluster(params["cluster"], module.warn)
     if account.session is None or not cluster.open(account.session):
         if module.check_mode or params["state"] == "absent":
-            return {}
+            return result
         raise EngineError(f"cluster '{params['cluster']}' isn't there: run playbooks/cluster.yml first")
     argo = Argo(
         look=lambda: cluster.items(APPLICATION.path(params["namespace"])),
@@ -161,17 +183,19 @@ def applications_of(module: AnsibleAWSModule) -> dict[str, dict[str, str]]:
         timeout=params["timeout"],
     )
     if module.check_mode:
-        return standings(argo.look())
+        found = argo.look()
+        return {**result, "applications": standings(found), "awaits": awaited(found, params["name"], params["state"])}
     if params["state"] == "absent":
         vanish(argo)
-        return {}
+        return result
     wanted = params["source"]
     source = wanted and {
         "repoURL": wanted["repo_url"],
         "targetRevision": wanted["revision"],
         "path": wanted["path"],
     }
-    return follow(argo, params["name"], healthy=params["state"] == "healthy", source=source)
+    followed = follow(argo, params["name"], healthy=params["state"] == "healthy", source=source)
+    return {**result, "applications": followed}
 
 
 def _ask(cluster: Cluster, path: str, *, hard: bool) -> None:
@@ -187,7 +211,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = {"changed": False, "applications": applications_of(module)}
+        result = outcome_of(module)
     except EngineError as error:
         sentences = list(dict.fromkeys(error.problems))
         module.fail_json(msg=message(sentences), problems=sentences)

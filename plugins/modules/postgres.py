@@ -206,7 +206,40 @@ changes:
   type: list
   elements: dict
   sample:
-    - {action: create, address: db_instance.main, kind: db_instance, id: null, changed: [], forced_by: [], reason: ""}
+    - action: create
+      address: db_instance.main
+      kind: db_instance
+      id: null
+      changed: []
+      forced_by: []
+      reason: ""
+      before: null
+      after: {}
+stack:
+  description: Name of the stack.
+  returned: success
+  type: str
+  sample: vpc-dev
+account:
+  description: Where the stack is. The ID is null while the account isn't there.
+  returned: success
+  type: dict
+  sample: {name: dev, id: "111111111111", region: eu-central-1, organization: o-a1b2c3d4e5}
+applied:
+  description: Whether what is in RV(changes) was carried out; false in check mode.
+  returned: success
+  type: bool
+awaits:
+  description: Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+  returned: success
+  type: list
+  elements: str
+billable:
+  description: What decides the price of each resource that has one, as it is and as it will be, also where it stays.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{address: nat_gateway.main, kind: nat_gateway, before: null, after: {}}]
 problems:
   description: Every mistake or refusal, a sentence each.
   returned: on failure

@@ -511,7 +511,7 @@ def test_secrets_are_in_no_plan() -> None:
     created = plan(declared)
     changed = plan(declared, [seen("store-1", "db", title="db", size=1, pin=9876)])
     for made in (created, changed):
-        shown = str((documents(made.changes, KINDS), rows(made.changes)))
+        shown = str((documents(made.changes, KINDS), rows(made.changes, KINDS)))
         assert "(secret)" in shown
         assert not any(secret in shown for secret in ("hush", "1234", "9876"))
 
@@ -532,7 +532,7 @@ def test_a_replacement_that_a_secret_forces_is_refused_in_words() -> None:
 
 def test_the_rows_of_a_plan_leave_out_what_stays() -> None:
     made = plan([NET, SUB, STORE], [OLD_NET])
-    assert {(row["action"], row["address"], row["id"]) for row in rows(made.changes)} == {
+    assert {(row["action"], row["address"], row["id"]) for row in rows(made.changes, KINDS)} == {
         ("create", "sub.a", None),
         ("create", "store.db", None),
     }

@@ -91,6 +91,16 @@ def vanish(argo: Argo) -> None:
         argo.sleep(argo.pause)
 
 
+def awaited(applications: Sequence[Mapping[str, Any]], name: str | None, state: str) -> list[str]:
+    """Return the applications that a run would wait for now: the named one, or all there are where none shall be."""
+    found = {item["metadata"]["name"]: item for item in applications}
+    if state == "absent":
+        return [f"application.{item}" for item in sorted(found)]
+    if name in found and not standing(found[name], healthy=state == "healthy").lacks:
+        return []
+    return [f"application.{name}"]
+
+
 def standings(applications: Any) -> dict[str, dict[str, str]]:
     """Return how each application stands, by name."""
     found = [standing(item, healthy=True) for item in applications]

@@ -14,14 +14,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .errors import EngineError, Tombstone
-from .kind import Kind, Observed, Wanted
+from .errors import EngineError, Tombstone, Unclear
+from .kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Scope, Wanted
 from .plan import Change, Options, Plan, Step, differences, steps_of
 from .resource import Ref, Unknown, substitute
 
 WORKERS = 24
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 15.0
+_LOOKS = (0.5, 2.0, 4.0)
+"""Seconds before each look for what a call without an answer has made: listings lag behind by some."""
+_DOUBTS = 3
+"""How often a call without an answer is made again."""
 
 Progress = Callable[[str, str, float], None]
 """Called with an address, what is awaited (``ready`` or ``gone``), and the seconds so far."""
@@ -104,6 +108,7 @@ class _Worker:
         # What isn't declared may be a twin: something else under the address of what stays.
         declared = [change for change in plan.changes if change.resource is not None and change.action != "delete"]
         self._declared: dict[str, Mapping[str, Any]] = {change.address: change.properties for change in declared}
+        self._kind_of = {change.address: change.kind for change in declared}
         for change in declared:
             if change.observed is not None and change.action in ("none", "read", "update", "adopt", "keep"):
                 self.outcome.observed[change.address] = change.observed
@@ -149,7 +154,7 @@ class _Worker:
         if change.action in ("create", "replace"):
             if change.action == "create" and change.observed is not None:
                 self._await_gone(kind, change.observed, change.address)
-            observed = self._create(kind, wanted, touched)
+            observed = self._create(kind, wanted, touched, change.observed)
         else:
             observed = self._update(kind, change.existing, wanted, touched)
         with self._lock:
@@ -167,8 +172,9 @@ class _Worker:
             raise EngineError(f"{ref} has no value although {ref.address} exists: the API did not return it")
         return found
 
-    def _create(self, kind: Kind, wanted: Wanted, touched: list[str]) -> Observed:
+    def _create(self, kind: Kind, wanted: Wanted, touched: list[str], former: Observed | None) -> Observed:
         salt = ""
+        doubts = 0
         while True:
             try:
                 observed = kind.create(self._session, wanted, client_token(self._options, wanted, salt))
@@ -179,8 +185,68 @@ class _Worker:
                 if tombstone.identifier == salt:
                     raise
                 salt = tombstone.identifier
+            except Unclear:
+                doubts += 1
+                found = self._look(kind, wanted, former)
+                if found is None and doubts > _DOUBTS:
+                    raise
+                if found is None:
+                    continue
+                touched.append("create")
+                if found.state != "failed":
+                    return self._update(kind, found, wanted, touched)
+                if doubts > _DOUBTS:
+                    raise
+                # Only half of it was made, and the kind can't make the other half.
+                kind.delete(self._session, found)
+                self._await_gone(kind, found, wanted.address)
+
+    def _look(self, kind: Kind, wanted: Wanted, former: Observed | None) -> Observed | None:
+        """Return what a creation that got no answer has made, or None if it seems to have made nothing.
+
+        :param former: what it is to replace; it bears the same address.
+        """
+        old = former.id if former is not None and kind.create_before_delete else None
+        for pause in _LOOKS:
+            if self.stop.wait(pause):
+                raise EngineError(f"{wanted.address}: whether it was made is not known: interrupted")
+            for item in kind.observe(self._session, self._scope(kind, wanted)):
+                if item.id != old and item.state != "deleting" and self._is(kind, item, wanted):
+                    return item
+        return None
+
+    def _scope(self, kind: Kind, wanted: Wanted) -> Scope:
+        """Return a new observation's scope, with what has become known of the one that is looked for."""
+        declared: dict[str, list[Mapping[str, Any]]] = {}
+        for address, properties in self._declared.items():
+            known = wanted.properties if address == wanted.address else properties
+            declared.setdefault(self._kind_of[address], []).append(known)
+        return Scope(self._options.stack, declared)
+
+    def _is(self, kind: Kind, item: Observed, wanted: Wanted) -> bool:
+        if item.address:
+            return item.address == wanted.address
+        same_key = bool(kind.key) and all(wanted.get(name) == item.properties.get(name) for name in kind.key)
+        if not (kind.taggable or kind.marked):
+            return same_key
+        return item.tags.get(STACK_TAG) == self._options.stack and (
+            item.tags.get(ADDRESS_TAG) == wanted.address or same_key
+        )
 
     def _update(self, kind: Kind, observed: Observed, wanted: Wanted, touched: list[str]) -> Observed:
+        doubts = 0
+        while True:
+            try:
+                return self._bring(kind, observed, wanted, touched)
+            except Unclear:
+                # A part of it (a route) may have been made; what is still to be done is seen by looking.
+                doubts += 1
+                found = self._look(kind, wanted, None)
+                if found is None or doubts > _DOUBTS:
+                    raise
+                observed = found
+
+    def _bring(self, kind: Kind, observed: Observed, wanted: Wanted, touched: list[str]) -> Observed:
         if observed.state == "pending":
             observed = self._await_ready(kind, observed, wanted.address)
         changed = differences(kind, wanted.properties, wanted.tags, observed)

@@ -32,3 +32,11 @@ class Tombstone(EngineError):
     def __init__(self, identifier: str) -> None:
         self.identifier = identifier
         super().__init__(f"the client token belongs to {identifier}, which has been deleted")
+
+
+class Unclear(EngineError):
+    """A call that makes something got no answer, or one that tells nothing: it may have had its effect.
+
+    Asking again would make a second one where the API neither takes a client token nor wants a unique name. The engine
+    looks first.
+    """

@@ -138,6 +138,8 @@ class Kind(ABC):
     """A replacement is made before the old one goes; only for what has no unique name."""
     lookup: ClassVar[bool] = False
     """Read-only: something that another stack owns."""
+    priced: ClassVar[tuple[str, ...] | None] = None
+    """The properties that decide what it costs a month, maybe none (a flat price); None for what costs nothing."""
     timeout: ClassVar[int] = 900
     """Seconds to wait for readiness or disappearance."""
 

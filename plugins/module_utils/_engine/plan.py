@@ -82,6 +82,11 @@ class Change:
             raise ValueError(f"{self.address} is not declared")
         return self.resource
 
+    @property
+    def is_underway(self) -> bool:
+        """Tell whether nothing is to be changed, but AWS isn't done yet with what an earlier run began."""
+        return self.action == "none" and self.observed is not None and self.observed.state in ("pending", "deleting")
+
     def attribute(self, name: str) -> Any:
         """Return what a reference to this resource yields at planning time."""
         declared = self.properties.get(name)

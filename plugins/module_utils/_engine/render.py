@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .kind import Kind
-from .plan import Change
+from .plan import CHANGING, Change
 from .resource import transform
 
 HIDDEN = "(secret)"
@@ -16,21 +16,30 @@ HIDDEN = "(secret)"
 Document = dict[str, dict[str, Any]]
 
 
-def rows(changes: Iterable[Change]) -> list[dict[str, Any]]:
-    """Return one dictionary per change, for the module's ``changes``."""
-    return [
-        {
-            "action": change.action,
-            "address": change.address,
-            "kind": change.kind,
-            "id": change.observed.id if change.observed is not None else None,
-            "changed": list(change.changed) if change.action in ("update", "replace", "adopt") else [],
-            "forced_by": list(change.forced_by),
-            "reason": change.reason,
-        }
-        for change in changes
-        if change.action not in ("none", "read")
-    ]
+def rows(changes: Iterable[Change], kinds: Mapping[str, Kind]) -> list[dict[str, Any]]:
+    """Return one dictionary per change, for the module's ``changes``.
+
+    ``before`` and ``after`` have in plain values what differs: all that is declared of what comes, all that is known of
+    what goes, and of what is updated only the properties that change.
+    """
+    found = []
+    for change in changes:
+        if change.action not in ("none", "read"):
+            before, after = _both(change, kinds[change.kind])
+            found.append(
+                {
+                    "action": change.action,
+                    "address": change.address,
+                    "kind": change.kind,
+                    "id": change.observed.id if change.observed is not None else None,
+                    "changed": list(change.changed) if change.action in ("update", "replace", "adopt") else [],
+                    "forced_by": list(change.forced_by),
+                    "reason": change.reason,
+                    "before": before,
+                    "after": after,
+                }
+            )
+    return found
 
 
 def documents(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> tuple[Document, Document]:
@@ -38,24 +47,53 @@ def documents(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> tuple[Doc
     before: Document = {}
     after: Document = {}
     for change in changes:
+        if change.action in CHANGING:
+            old, new = _both(change, kinds[change.kind])
+            if old is not None:
+                before[change.address] = old
+            if new is not None:
+                after[change.address] = new
+    return before, after
+
+
+def billable(changes: Iterable[Change], kinds: Mapping[str, Kind]) -> list[dict[str, Any]]:
+    """Return, of every resource that has a price, what decides it: as it is and as it will be, None where it isn't."""
+    found = []
+    for change in changes:
         kind = kinds[change.kind]
-        if change.action in ("create", "replace"):
-            after[change.address] = {**_plain(kind, change.properties, change.properties), **_tags(kind, change.tags)}
-        if change.action in ("delete", "replace") and change.observed is not None:
-            shown = kind.properties if change.action == "delete" else change.properties
-            before[change.address] = {
-                **_plain(kind, change.observed.properties, shown),
-                **_tags(kind, {key: change.observed.tags[key] for key in change.tags if key in change.observed.tags}),
-            }
-        if change.action in ("update", "adopt") and change.observed is not None:
-            before[change.address] = _plain(kind, change.observed.properties, change.changed)
-            after[change.address] = _plain(kind, change.properties, change.changed)
-            if "tags" in change.changed:
-                differing = {key for key, value in change.tags.items() if change.observed.tags.get(key) != value}
-                before[change.address].update(
-                    _tags(kind, {key: change.observed.tags[key] for key in differing if key in change.observed.tags})
-                )
-                after[change.address].update(_tags(kind, {key: change.tags[key] for key in differing}))
+        if kind.priced is None or change.action == "read":
+            continue
+        old = None if change.observed is None else _plain(kind, change.observed.properties, kind.priced)
+        if change.action == "delete":
+            new = None
+        elif change.action in ("keep", "none") or change.resource is None:
+            new = old
+        else:
+            new = {**(old or {}), **_plain(kind, change.properties, kind.priced)}
+        found.append({"address": change.address, "kind": kind.name, "before": old, "after": new})
+    return found
+
+
+def _both(change: Change, kind: Kind) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    if change.action in ("create", "replace"):
+        after = {**_plain(kind, change.properties, change.properties), **_tags(kind, change.tags)}
+    if change.action in ("delete", "replace") and change.observed is not None:
+        shown = kind.properties if change.action == "delete" else change.properties
+        before = {
+            **_plain(kind, change.observed.properties, shown),
+            **_tags(kind, {key: change.observed.tags[key] for key in change.tags if key in change.observed.tags}),
+        }
+    if change.action in ("update", "adopt") and change.observed is not None:
+        before = _plain(kind, change.observed.properties, change.changed)
+        after = _plain(kind, change.properties, change.changed)
+        if "tags" in change.changed:
+            differing = {key for key, value in change.tags.items() if change.observed.tags.get(key) != value}
+            before.update(
+                _tags(kind, {key: change.observed.tags[key] for key in differing if key in change.observed.tags})
+            )
+            after.update(_tags(kind, {key: change.tags[key] for key in differing}))
     return before, after
 
 

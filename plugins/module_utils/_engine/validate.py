@@ -73,7 +73,8 @@ def with_defaults(resource: Resource, kind: Kind) -> dict[str, Any]:
     """Return the declared properties with the kind's defaults, without those that are None."""
     defaults = {name: spec.default for name, spec in kind.properties.items() if spec.default is not None}
     declared = {name: value for name, value in resource.properties.items() if value is not None}
-    return {**defaults, **declared}
+    # What is declared comes first: that is what people look for in a plan.
+    return {**declared, **{name: value for name, value in defaults.items() if name not in declared}}
 
 
 def _suggest(word: str, words: Collection[str]) -> str:

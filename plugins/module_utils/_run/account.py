@@ -40,10 +40,22 @@ class Account:
 
     :param name: what people call it.
     :param session: None when the account doesn't exist yet: an empty world.
+    :param organization: id of the organization, such as ``o-a1b2c3d4e5``; empty where nobody had to ask for it.
     """
 
     name: str
     session: Session | None
+    region: str
+    organization: str = ""
+
+    def described(self) -> dict[str, str | None]:
+        """Return what a module's result says of it."""
+        return {
+            "name": self.name,
+            "id": self.session.account_id if self.session is not None else None,
+            "region": self.region,
+            "organization": self.organization,
+        }
 
 
 def problems_of(params: Mapping[str, Any]) -> list[str]:
@@ -77,13 +89,14 @@ def open_account(module: AnsibleAWSModule) -> Account:
     own = identity["Account"]
     partition = identity["Arn"].split(":")[1]
     name = params.get("account_name") or ""
+    organization = ""
     if name:
-        found = _account_named(name, region, connection)
+        found, organization = _account_named(name, region, connection)
         if wanted and found and wanted != found:
             raise EngineError(f"account '{name}' is {found} in the organization, not {wanted}: correct one of the two")
         wanted = wanted or found
         if wanted is None:
-            return Account(name, None)
+            return Account(name, None, region, organization)
     assumed = None
     if wanted and wanted != own:
         assumed = _assumed_session(lambda: _assume(sts, wanted, params["access_role_name"], partition, name))
@@ -91,7 +104,7 @@ def open_account(module: AnsibleAWSModule) -> Account:
     def connect(service: str, where: str) -> Any:
         return _client(service, where, connection, assumed)
 
-    return Account(name or wanted or own, Session(connect, wanted or own, region, partition))
+    return Account(name or wanted or own, Session(connect, wanted or own, region, partition), region, organization)
 
 
 def _suggest_region(region: str) -> str:
@@ -160,12 +173,13 @@ def _assumed_session(assume: Callable[[], dict[str, str]]) -> Any:
     return boto3.session.Session(botocore_session=session)
 
 
-def _account_named(name: str, region: str, connection: Mapping[str, Any]) -> str | None:
+def _account_named(name: str, region: str, connection: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return the id of an account, if there is one, and the organization's, which is in every account's ARN."""
     organizations = _client("organizations", region, connection)
     try:
         accounts = organizations.get_paginator("list_accounts").paginate().build_full_result()["Accounts"]
     except is_boto3_error_code("AWSOrganizationsNotInUseException"):
-        return None
+        return None, ""
     except (BotoCoreError, ClientError) as error:
         raise EngineError(
             f"can't look up account '{name}' in the organization ({error}): use credentials of the management account "
@@ -176,7 +190,8 @@ def _account_named(name: str, region: str, connection: Mapping[str, Any]) -> str
         raise EngineError(
             f"the organization has {len(found)} accounts named '{name}' ({', '.join(found)}): use `account_id`"
         )
-    return found[0] if found else None
+    organization = accounts[0]["Arn"].split("/")[1] if accounts else ""
+    return (found[0] if found else None), organization
 
 
 def _is_active(account: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -17,11 +18,12 @@ from .._engine.errors import EngineError, message
 from .._engine.kind import Kind, Observed
 from .._engine.observe import observe, preflight
 from .._engine.plan import CHANGING, Change, Options, Plan, make_plan, scope_of
-from .._engine.render import documents, rows
+from .._engine.render import billable, documents, rows
 from .._engine.resource import Ref, Resource, Unknown, substitute
 from .._engine.validate import validate
 from .._kinds._session import Session
-from .account import ACCOUNT_ARGUMENTS, open_account
+from .._plan.document import load, unplanned
+from .account import ACCOUNT_ARGUMENTS, Account, open_account
 from .account import problems_of as account_problems
 
 STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -30,6 +32,8 @@ STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
     "adopt": {"type": "list", "elements": "str", "default": []},
     "allow_replace": {"type": "list", "elements": "str", "default": []},
     "allow_destroy": {"type": "list", "elements": "str", "default": []},
+    "planning": {"type": "str", "choices": ["final", "gathered", "preview"], "default": "final"},
+    "approved_plan": {"type": "path"},
     **ACCOUNT_ARGUMENTS,
 }
 """What every module that owns a stack takes; documented by the fragment ``innovate.platform.stack``."""
@@ -84,8 +88,8 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     ]
     if problems:
         _fail(module, problems)
+    approved = _approved(params["approved_plan"])
     account = open_account(module)
-    session = account.session
     options = Options(
         stack=stack.name,
         tags={str(key): str(value) for key, value in params["tags"].items()},
@@ -93,40 +97,72 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
         adopt=tuple(params["adopt"]),
         allow_replace=tuple(params["allow_replace"]),
         allow_destroy=tuple(params["allow_destroy"]),
-        identity=f"{session.account_id}/{session.region}" if session else "",
+        identity=f"{account.session.account_id}/{account.region}" if account.session else "",
     )
-    observed: Mapping[str, Sequence[Observed]] = {}
-    if session is not None:
-        for kind in discover(session, stack.name) if discover else ():
+    if account.session is not None:
+        for kind in discover(account.session, stack.name) if discover else ():
             kinds.setdefault(kind.name, kind)
-        observed = observe(session, kinds, scope_of(stack.name, stack.resources, kinds))
-    plan = make_plan(stack.resources, kinds, observed, options)
-    problems = list(plan.problems)
-    if session is None and not module.check_mode and plan.changing:
-        problems.append(f"account '{account.name}' does not exist: run playbooks/organization.yml first")
-    elif not module.check_mode:
-        problems += plan.missing
-    if session is not None:
-        try:
-            problems += preflight(session, kinds, plan)
-        except EngineError as error:
-            problems += error.problems
-    result = _result(plan, kinds)
-    if problems:
+    plan = _planned(account.session, stack, kinds, options)
+    result = _result(account, plan, kinds)
+    problems = _refusals(module, account, plan, kinds)
+    if approved is not None and account.session is not None and not module.check_mode:
+        problems += unplanned(approved, account.session.account_id, account.region, stack.name, result["changes"])
+    reporting = module.check_mode and params["planning"] != "final"
+    if module.check_mode and params["planning"] == "preview":
+        result["changed"] = False
+    if problems and not reporting:
         _fail(module, problems, **{**result, "changed": False})
-    if module.check_mode or session is None:
+    if module.check_mode or account.session is None:
         found = _declared(plan)
-        for sentence in plan.missing if session is not None else ():
+        for sentence in plan.missing if account.session is not None else ():
             # Fine while it is still to be made; a misspelt name looks the same.
             module.warn(f"the plan takes for granted what is not there: {sentence}")
-        module.exit_json(**result, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
-    outcome = apply(plan, kinds, session)
-    done = _result(plan, kinds, outcome.done)
+        extra = {"problems": problems} if reporting else {}
+        module.exit_json(**result, **extra, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
+    outcome = apply(plan, kinds, account.session)
+    done = _result(account, plan, kinds, outcome.done)
     if outcome.errors:
         _fail_applying(module, outcome, done)
     found = {} if options.absent else _declared(plan)
     module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
     raise SystemExit(0)  # what exit_json does; it has no type that says so
+
+
+def _planned(session: Session | None, stack: Stack, kinds: Mapping[str, Kind], options: Options) -> Plan:
+    """Return what is to be done; an account that isn't there is an empty world."""
+    observed: Mapping[str, Sequence[Observed]] = {}
+    if session is not None:
+        observed = observe(session, kinds, scope_of(stack.name, stack.resources, kinds))
+    return make_plan(stack.resources, kinds, observed, options)
+
+
+def _refusals(module: AnsibleAWSModule, account: Account, plan: Plan, kinds: Mapping[str, Kind]) -> list[str]:
+    """Return why a plan can't be carried out; in check mode what is missing may still come to be."""
+    problems = list(plan.problems)
+    if account.session is None:
+        if plan.changing and not module.check_mode:
+            problems.append(f"account '{account.name}' does not exist: run playbooks/organization.yml first")
+        return problems
+    if not module.check_mode:
+        problems += plan.missing
+    try:
+        problems += preflight(account.session, kinds, plan)
+    except EngineError as error:
+        problems += error.problems
+    return problems
+
+
+def _approved(path: str | None) -> Mapping[str, Any] | None:
+    if not path:
+        return None
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(f"approved_plan can't be read: {error}") from error
+    document, problems = load(text, path)
+    if problems:
+        raise EngineError(problems)
+    return document
 
 
 def tag_problems(tags: Mapping[Any, Any]) -> list[str]:
@@ -159,7 +195,9 @@ def tag_problems(tags: Mapping[Any, Any]) -> list[str]:
     return problems
 
 
-def _result(plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None = None) -> dict[str, Any]:
+def _result(
+    account: Account, plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None = None
+) -> dict[str, Any]:
     """Return the part of a result that every stack has; ``done`` is what was carried out, None before that."""
     kept = [change for change in plan.changes if change.action == "keep"]
     shown = [*(plan.changing if done is None else done), *kept]
@@ -168,7 +206,12 @@ def _result(plan: Plan, kinds: Mapping[str, Kind], done: Sequence[Change] | None
     before, after = documents(shown, kinds)
     return {
         "changed": any(change.action in CHANGING for change in shown),
-        "changes": rows(shown),
+        "applied": done is not None,
+        "stack": plan.options.stack,
+        "account": account.described(),
+        "changes": rows(shown, kinds),
+        "awaits": [change.address for change in plan.changes if change.is_underway] if done is None else [],
+        "billable": billable(plan.changes, kinds),
         "diff": {
             "before_header": f"{plan.options.stack} as it is",
             "after_header": f"{plan.options.stack} as declared",

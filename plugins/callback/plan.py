@@ -1,0 +1,135 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+name: plan
+type: aggregate
+short_description: Show the plan of a whole run, over all accounts and stacks
+version_added: 0.1.0
+description:
+  - Gathers what the modules of this collection plan (check mode) and do, and shows it in one piece, by account and
+    stack, each line of at most 100 columns, with one line of totals and the digest.
+  - Playbooks with M(innovate.platform.plan_gate) show the plan before the first change, all others at the end.
+  - What is planned is kept in the run's directory until the run ends; M(innovate.platform.plan_gate) reads it there.
+    The environment variable E(INNOVATE_PLATFORM_RUN) says where.
+  - Where standard output is for a program (the callbacks C(ansible.posix.json) and C(ansible.posix.jsonl)), the plan
+    goes to standard error.
+author:
+  - Innovate platform maintainers (@innovate-inc)
+requirements:
+  - set as C(callbacks_enabled) in C(ansible.cfg), as this repository does
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible import constants as C  # noqa: N812  # as Ansible itself names it
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.innovate.platform.plugins.module_utils._plan.document import COUNTED, collect
+from ansible_collections.innovate.platform.plugins.plugin_utils import plan_text, run_directory
+
+GATE = "innovate.platform.plan_gate"
+
+
+class CallbackModule(CallbackBase):
+    """Gathers results of stacks' modules: those that carry ``stack``, ``account`` and ``changes``."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "innovate.platform.plan"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._planned: list[dict[str, Any]] = []
+        self._applied: list[dict[str, Any]] = []
+        self._shown = 0
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Make the run's directory before any module starts."""
+        run_directory.ensure()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Show the plan before anybody decides on it."""
+        if task.action == GATE and task.args.get("step", "decide") == "decide":
+            self._show_plan()
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Take what a module planned or did."""
+        for item in _results(result.result):
+            self._take(result.host.get_name(), item)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Take what was done before it failed, and that it failed."""
+        host = result.host.get_name()
+        for item in _results(result.result):
+            self._take(host, item)
+            if item.get("failed") and not ignore_errors and result.task.action != GATE:
+                problems = item.get("problems") or [str(item.get("msg", "failed"))]
+                failure = {"host": host, "task": result.task.get_name(), "problems": problems}
+                run_directory.append("failures.jsonl", failure)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Show what hasn't been shown: a plan that nobody decided on, or what was done."""
+        if self._applied:
+            self._show_applied()
+        elif len(self._planned) > self._shown:
+            self._show_plan()
+
+    def _take(self, host: str, result: Mapping[str, Any]) -> None:
+        if not {"stack", "account", "changes", "applied"} <= set(result):
+            return
+        fields = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "needs")
+        taken = {"host": host, **{name: result[name] for name in fields if name in result}}
+        if result["applied"]:
+            self._applied.append(taken)
+        else:
+            self._planned.append(taken)
+            run_directory.append("plan.jsonl", taken)
+
+    def _show_plan(self) -> None:
+        document = collect(self._planned)
+        self._print(("title", "Plan"), *plan_text.lines(document))
+        self._print(("title", f"Digest: {document['digest']}"))
+        self._shown = len(self._planned)
+
+    def _show_applied(self) -> None:
+        counts = dict.fromkeys(COUNTED, 0)
+        for result in self._applied:
+            for change in result["changes"]:
+                counts[change["action"]] += 1
+        words = ", ".join(f"{count} {plan_text.DONE[action]}" for action, count in counts.items() if count)
+        accounts = plan_text.accounts(len({result["host"] for result in self._applied}))
+        self._print(("title", f"Done: {words or 'nothing to change'} in {accounts}"))
+
+    def _print(self, *lines: plan_text.Line) -> None:
+        for_a_program = C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in ("json", "jsonl")
+        for kind, text in lines:
+            self._display.display(text, color=_colour(kind), stderr=for_a_program)
+
+
+def _results(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the result of a task, or those of its items."""
+    items = result.get("results")
+    if isinstance(items, list):
+        yield from (item for item in items if isinstance(item, Mapping))
+    else:
+        yield result
+
+
+def _colour(kind: str) -> str | None:
+    colours = {
+        "create": C.COLOR_OK,
+        "adopt": C.COLOR_OK,
+        "update": C.COLOR_CHANGED,
+        "replace": C.COLOR_DEPRECATE,
+        "delete": C.COLOR_ERROR,
+        "keep": C.COLOR_SKIP,
+        "title": C.COLOR_HIGHLIGHT,
+    }
+    colour: str | None = colours.get(kind)
+    return colour

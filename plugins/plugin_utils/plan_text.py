@@ -1,0 +1,127 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan as lines of text that fit a terminal, each with what it is, so that whoever prints it can colour it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.innovate.platform.plugins.module_utils._plan.document import Document, brief
+
+WIDTH = 100
+SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "adopt": ">", "keep": "="}
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "adopt": "adopted",
+    "keep": "kept",
+}
+
+Line = tuple[str, str]
+"""An action of ``SIGNS``, ``title`` or ``plain``, and the text."""
+
+
+def lines(document: Document, width: int = WIDTH) -> list[Line]:
+    """Return what a plan would do, by account and stack, and a line with the totals.
+
+    What is created is one line each; what is updated or replaced has a line for each property, before and after.
+    """
+    found: list[Line] = []
+    for account in document["accounts"]:
+        where = ", ".join([account["id"] or "not there yet", account["region"]])
+        found += [("plain", ""), ("title", f"{account['host']} ({where})")]
+        for stack in account["stacks"]:
+            found.append(("title", f"  {stack['stack']}"))
+            for change in stack["changes"]:
+                found += _change(change, width)
+    return [*found, ("plain", ""), ("title", totals(document))]
+
+
+def totals(document: Document) -> str:
+    """Return the one line that says how much a plan changes."""
+    counts = document["totals"]
+    if not any(counts[action] for action in counts if action != "keep"):
+        kept = f"; {counts['keep']} kept" if counts["keep"] else ""
+        return f"Plan: nothing to change{kept}"
+    shown = ["create", "update", "replace", "delete", *(action for action in ("adopt", "keep") if counts[action])]
+    words = ", ".join(f"{counts[action]} to {action}" for action in shown)
+    return f"Plan: {words} in {accounts(len({account['host'] for account in document['accounts']}))}"
+
+
+def accounts(count: int) -> str:
+    """Return a number of accounts in words."""
+    return f"{count} account{'' if count == 1 else 's'}"
+
+
+def wrapped(text: str, indent: str, width: int = WIDTH) -> Iterator[str]:
+    """Yield a sentence in lines of at most ``width`` characters; a word that is longer has a line of its own."""
+    line = indent
+    for word in text.split():
+        if line.strip() and len(line) + 1 + len(word) > width:
+            yield line
+            line = indent + "  "
+        line += word if not line.strip() else f" {word}"
+    yield line
+
+
+def _change(change: Mapping[str, Any], width: int) -> Iterator[Line]:
+    action = change["action"]
+    head = f"    {SIGNS[action]} {change['address']}"
+    if action == "create":
+        yield action, _clipped(f"{head}  {_declared(change['after'] or {})}".rstrip(), width)
+        return
+    note = change["reason"]
+    if change["forced_by"]:
+        note = f"replaced, since {_list(change['forced_by'])} can't be changed in place"
+    yield action, _clipped(f"{head}  {note}".rstrip() if action != "keep" else head, width)
+    if action == "keep" and note:
+        yield from ((action, text) for text in wrapped(note, "        ", width))
+    if action in ("update", "adopt", "replace"):
+        for name, old, new in _differing(change):
+            mark = " (forces the replacement)" if name in change["forced_by"] else ""
+            yield from ((action, text) for text in _both(f"        {name}: ", old, f"{new}{mark}", width))
+
+
+def _differing(change: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each property that changes, as it was and as it will be; of maps only what differs in them."""
+    before, after = change["before"] or {}, change["after"] or {}
+    for name in change["changed"]:
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) or (isinstance(new, Mapping) and old is None):
+            old, new = old or {}, new if isinstance(new, Mapping) else {}
+            for key in sorted({*old, *new}, key=str):
+                if old.get(key) != new.get(key):
+                    yield f"{name}.{key}", _value(old.get(key)), _value(new.get(key))
+        else:
+            yield name, _value(old), _value(new)
+
+
+def _both(head: str, old: str, new: str, width: int) -> Iterator[str]:
+    line = f"{head}{old} -> {new}"
+    if len(line) <= width:
+        yield line
+        return
+    yield head.rstrip()
+    yield _clipped(f"          from {old}", width)
+    yield _clipped(f"            to {new}", width)
+
+
+def _declared(properties: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in properties.items() if name != "tags")
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    return brief(value, 400) if value != "" else '""'
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _clipped(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
