@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine import apply as engine
 from ansible_collections.innovate.platform.plugins.module_utils._engine.apply import Outcome, apply, client_token
-from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed, Wanted
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError, Unclear
+from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed, State, Wanted
 from ansible_collections.innovate.platform.plugins.module_utils._engine.observe import observe, preflight, side_by_side
 from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan, scope_of
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Join, Ref, Resource
@@ -28,6 +29,7 @@ STORE = Resource("store", "db", {"title": "db", "net_id": Ref("net.main", "arn")
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.001)
     monkeypatch.setattr(engine, "_LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(engine, "_LOOKS", (0.001, 0.001))
 
 
 def planned(cloud: Cloud, resources: Sequence[Resource], **options: Any) -> Plan:
@@ -307,6 +309,96 @@ def test_a_token_is_salted_as_often_as_needed() -> None:
         assert applied(cloud, [NET]).errors == {}
         applied(cloud, [NET], absent=True)
     assert len(cloud.tokens) == 4
+
+
+class Unheard:
+    """Creations and updates in a small cloud whose answers are lost, with or without their effect."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: str, *effects: bool, state: State = "ready") -> None:
+        self.calls = 0
+        real = KINDS[kind].create
+
+        def create(session: Cloud, wanted: Wanted, token: str) -> Observed:
+            self.calls += 1
+            if self.calls > len(effects):
+                return real(session, wanted, token)
+            if effects[self.calls - 1]:
+                made = real(session, wanted, token)
+                properties = {name: value for name, value in made.properties.items() if name != "dns"}
+                session.things[made.id] = replace(made, properties=properties, state=state)
+            raise Unclear("no answer")
+
+        monkeypatch.setattr(KINDS[kind], "create", create)
+
+
+@pytest.mark.parametrize(
+    ("effects", "calls"), [((True,), 1), ((False,), 2), ((False, True), 2), ((False, False, False), 4)]
+)
+def test_what_a_creation_without_an_answer_made_is_found_and_not_made_twice(
+    monkeypatch: pytest.MonkeyPatch, effects: tuple[bool, ...], calls: int
+) -> None:
+    cloud = Cloud()
+    unheard = Unheard(monkeypatch, "net", *effects)
+    outcome = applied(cloud, [SUB, NET])
+    assert outcome.errors == {}
+    assert unheard.calls == calls
+    assert sorted(cloud.things) == ["net-1", "sub-2"]
+    assert cloud.things["net-1"].properties["dns"] is True  # the half that was missing is done as well
+    assert sorted(change.action for change in outcome.done) == ["create", "create"]
+    assert changing(cloud, [SUB, NET]) == {}
+
+
+def test_what_never_gets_an_answer_fails_with_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    Unheard(monkeypatch, "net", *[False] * 9)
+    outcome = applied(cloud, [SUB, NET])
+    assert str(outcome.errors["net.main"]) == "no answer"
+    assert outcome.skipped == {"sub.a": "net.main"}
+    assert cloud.things == {}
+
+
+def test_half_of_something_that_a_lost_answer_left_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    Unheard(monkeypatch, "net", True, state="failed")
+    outcome = applied(cloud, [NET])
+    assert (outcome.errors, sorted(cloud.things)) == ({}, ["net-2"])
+
+
+def test_what_another_stack_has_is_not_taken_for_what_a_lost_answer_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    cloud.things["net-77"] = seen("net-77", "main", stack="other", cidr="10.0.0.0/16")
+    Unheard(monkeypatch, "net", False)
+    assert applied(cloud, [NET]).errors == {}
+    assert sorted(cloud.things) == ["net-1", "net-77"]
+
+
+def test_what_is_replaced_is_not_taken_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    applied(cloud, [Resource("front", "main", {"image": "a"})])
+    Unheard(monkeypatch, "front", False)
+    outcome = applied(cloud, [Resource("front", "main", {"image": "b"})], allow_replace=("*",))
+    assert outcome.errors == {}
+    assert [thing.properties["image"] for thing in cloud.things.values()] == ["b"]
+
+
+def test_an_update_without_an_answer_looks_what_is_left_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    applied(cloud, [NET])
+    real = KINDS["net"].update
+    asked: list[frozenset[str]] = []
+
+    def update(session: Cloud, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
+        asked.append(changed)
+        if len(asked) == 1:
+            real(session, observed, wanted, frozenset({"dns"}))
+            raise Unclear("no answer")
+        return real(session, observed, wanted, changed)
+
+    monkeypatch.setattr(KINDS["net"], "update", update)
+    both = Resource("net", "main", {"cidr": "10.0.0.0/16", "dns": False, "labels": ["x"]})
+    assert applied(cloud, [both]).errors == {}
+    assert asked == [{"dns", "labels"}, {"labels"}]
+    assert changing(cloud, [both]) == {}
 
 
 def test_what_is_never_ready_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

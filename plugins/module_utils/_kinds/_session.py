@@ -17,8 +17,9 @@ try:
 except ImportError:  # the modules say so by AnsibleAWSModule
     BotoCoreError = ClientError = Exception
 
-from .._engine.errors import EngineError
+from .._engine.errors import EngineError, Unclear
 from .._engine.observe import side_by_side
+from ._answers import DONE_ALREADY, NoAnswer, carefully, watched
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -43,7 +44,7 @@ class Session:
         key = (service, region or self.region)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._connect(*key)
+                self._clients[key] = watched(self._connect(*key))
             return self._clients[key]
 
     def call(
@@ -65,18 +66,28 @@ class Session:
         :param missing: error codes that mean there is no such thing; the answer is then an empty dictionary.
         :param attempts: how often what is in ``retry_on`` is tried; 12 are about 90 seconds.
         :param region: another Region than the session's.
+        :raises Unclear: what makes something, and carries no client token, got no answer.
         """
-        function = getattr(self.client(service, region), operation)
+        client = self.client(service, region)
+        function = getattr(client, operation)
         retry_on = list(retry_on)
         if retry_on:
             function = AWSRetry.jittered_backoff(
                 retries=attempts, delay=1, max_delay=15, catch_extra_error_codes=retry_on
             )(function)
         try:
-            response: dict[str, Any] = function(**params)
+            with carefully(client, operation, params):
+                response: dict[str, Any] = function(**params)
         except is_boto3_error_code(list(missing)):
             return {}
+        except NoAnswer as error:
+            raise Unclear(
+                f"{service}:{_camel(operation)} in account {self.account_id} was not answered ({error}): it may have "
+                "had its effect"
+            ) from error
         except (BotoCoreError, ClientError) as error:
+            if _done_already(error):
+                return {}
             raise EngineError(
                 f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}"
             ) from error
@@ -151,6 +162,13 @@ class Session:
         region = self.region if region is None else region
         account = self.account_id if account is None else account
         return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
+
+
+def _done_already(error: Exception) -> bool:
+    """Tell whether what botocore asked again by itself is refused because the first attempt had its effect."""
+    response = getattr(error, "response", {})
+    repeated = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    return bool(repeated) and response.get("Error", {}).get("Code") in DONE_ALREADY
 
 
 def error_code(error: EngineError) -> str:
