@@ -20,6 +20,9 @@ DONE = {
     "keep": "kept",
 }
 
+_CONTEXT = 15
+"""Characters that are shown before the first difference of two long values."""
+
 Line = tuple[str, str]
 """An action of ``SIGNS``, ``title`` or ``plain``, and the text."""
 
@@ -76,37 +79,61 @@ def _change(change: Mapping[str, Any], width: int) -> Iterator[Line]:
     note = change["reason"]
     if change["forced_by"]:
         note = f"replaced, since {_list(change['forced_by'])} can't be changed in place"
+    differing = [line for name, old, new in _differing(change) for line in _both(name, old, new, change, width)]
+    if len(differing) == 1 and not note and len(f"{head}  {differing[0]}") <= width:
+        yield action, f"{head}  {differing[0]}"
+        return
     yield action, _clipped(f"{head}  {note}".rstrip() if action != "keep" else head, width)
     if action == "keep" and note:
         yield from ((action, text) for text in wrapped(note, "        ", width))
-    if action in ("update", "adopt", "replace"):
-        for name, old, new in _differing(change):
-            mark = " (forces the replacement)" if name in change["forced_by"] else ""
-            yield from ((action, text) for text in _both(f"        {name}: ", old, f"{new}{mark}", width))
+    yield from ((action, f"        {line}") for line in differing)
 
 
-def _differing(change: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _differing(change: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Yield each property that changes, as it was and as it will be; of maps only what differs in them."""
+    if change["action"] not in ("update", "adopt", "replace"):
+        return
     before, after = change["before"] or {}, change["after"] or {}
     for name in change["changed"]:
         old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) or (isinstance(new, Mapping) and old is None):
-            old, new = old or {}, new if isinstance(new, Mapping) else {}
+        if isinstance(new, Mapping) and (old is None or isinstance(old, Mapping)):
+            old = old or {}
             for key in sorted({*old, *new}, key=str):
                 if old.get(key) != new.get(key):
-                    yield f"{name}.{key}", _value(old.get(key)), _value(new.get(key))
+                    yield f"{name}.{key}", old.get(key), new.get(key)
         else:
-            yield name, _value(old), _value(new)
+            yield name, old, new
 
 
-def _both(head: str, old: str, new: str, width: int) -> Iterator[str]:
-    line = f"{head}{old} -> {new}"
+def _both(name: str, old: Any, new: Any, change: Mapping[str, Any], width: int) -> Iterator[str]:
+    """Yield the lines, without their indentation, that tell how one property changes."""
+    width -= len("        ")
+    mark = " (forces the replacement)" if name.partition(".")[0] in change["forced_by"] else ""
+    if isinstance(old, list) and isinstance(new, list):
+        gone = [item for item in old if item not in new]
+        come = [item for item in new if item not in old]
+        if gone or come:
+            yield f"{name}:{mark}"
+            yield from (_clipped(f"  - {_value(item)}", width) for item in gone)
+            yield from (_clipped(f"  + {_value(item)}", width) for item in come)
+            return
+    line = f"{name}: {_value(old)} -> {_value(new)}{mark}"
     if len(line) <= width:
         yield line
         return
-    yield head.rstrip()
-    yield _clipped(f"          from {old}", width)
-    yield _clipped(f"            to {new}", width)
+    before, after = _from_where_they_differ(_value(old), _value(new))
+    yield f"{name}:"
+    yield _clipped(f"  from {before}", width)
+    yield _clipped(f"    to {after}{mark}", width)
+
+
+def _from_where_they_differ(old: str, new: str) -> tuple[str, str]:
+    """Return two long values without most of what they begin with in common."""
+    common = 0
+    while common < min(len(old), len(new)) and old[common] == new[common]:
+        common += 1
+    start = max(0, common - _CONTEXT)
+    return (f"…{old[start:]}", f"…{new[start:]}") if start > _CONTEXT else (old, new)
 
 
 def _declared(properties: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._engine.plan imp
     scope_of,
     steps_of,
 )
-from ansible_collections.innovate.platform.plugins.module_utils._engine.render import documents, rows
+from ansible_collections.innovate.platform.plugins.module_utils._engine.render import billable, documents, rows
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import (
     Join,
     Ref,
@@ -546,3 +546,54 @@ def test_a_diff_shows_of_an_update_only_what_changes() -> None:
 def test_a_diff_shows_of_tags_only_those_that_differ() -> None:
     made = plan([NET], [OLD_NET], tags={"team": "a"})
     assert documents(made.changes, KINDS) == ({"net.main": {}}, {"net.main": {"tags": {"team": "a"}}})
+
+
+def box() -> Any:
+    class Box(type(KINDS["net"])):  # type: ignore[misc]
+        name = "box"
+        key = ()
+        priced = ("size",)
+        properties = {  # noqa: RUF012
+            "options": Property("dict"),
+            "labels": Property("map"),
+            "size": Property("int"),
+            "pin": Property("int", secret=True),
+        }
+
+    return Box()
+
+
+def test_a_diff_shows_of_a_property_only_the_members_that_count() -> None:
+    kinds = {"box": box()}
+    there = {"box": [seen("box-1", "b", options={"a": 1, "b": 2, "c": {"d": 3, "e": 4}}, labels={"x": "1", "y": "2"})]}
+    wanted = Resource("box", "b", {"options": {"a": 5, "c": {"d": 6}}, "labels": {"x": "1"}})
+    made = make_plan([wanted], kinds, there, Options(STACK))
+    assert documents(made.changes, kinds) == (
+        {"box.b": {"options": {"a": 1, "c": {"d": 3}}, "labels": {"x": "1", "y": "2"}}},
+        {"box.b": {"options": {"a": 5, "c": {"d": 6}}, "labels": {"x": "1"}}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "there", "options", "before", "after"),
+    [
+        ({"size": 2, "pin": 1}, None, Options(STACK), None, {"size": 2}),
+        ({"size": 2, "pin": 2}, {"size": 1, "pin": 1}, Options(STACK), {"size": 1}, {"size": 2}),
+        ({"size": 2, "pin": 1}, {"size": 2, "pin": 1}, Options(STACK), {"size": 2}, {"size": 2}),
+        ({"pin": 1}, {"size": 2, "pin": 1}, Options(STACK), {"size": 2}, {"size": 2}),
+        ({"size": 2}, {"size": 2}, Options(STACK, absent=True), {"size": 2}, None),
+        (None, {"size": 2}, Options(STACK), {"size": 2}, None),
+    ],
+    ids=["create", "update", "none", "unmanaged", "absent", "orphan"],
+)
+def test_what_decides_a_price_is_told_also_where_nothing_changes(
+    declared: dict[str, Any] | None,
+    there: dict[str, Any] | None,
+    options: Options,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    kinds = {"box": box()}
+    resources = [] if declared is None else [Resource("box", "b", declared)]
+    made = make_plan(resources, kinds, {"box": [] if there is None else [seen("box-1", "b", **there)]}, options)
+    assert billable(made.changes, kinds) == [{"address": "box.b", "kind": "box", "before": before, "after": after}]

@@ -60,12 +60,23 @@ REPLACED = change(
     before={"role_arn": "arn:aws:iam::111111111111:role/one-with-a-long-name"},
     after={"role_arn": "(known after apply)"},
 )
+OPENED = change(
+    "update",
+    "network_acl.a",
+    changed=["entries"],
+    before={"entries": [{"rule_number": 100}, {"rule_number": 200}]},
+    after={"entries": [{"rule_number": 200}, {"rule_number": 300}]},
+)
+RETAINED = change("update", "log_group.a", changed=["retention"], before={"retention": 7}, after={"retention": 90})
+LONGER = change(
+    "update", "role.a", changed=["policy"], before={"policy": "a" * 90 + "bc"}, after={"policy": "a" * 90 + "cb"}
+)
 DELETED = change("delete", "route_table.b", before={"routes": []})
 KEPT = change("keep", "kms_key.main", reason="it holds data: list it in `allow_destroy` to have it deleted")
 RESULTS = [
     result("stage", "vpc-stage", CREATED),
     result("dev", "vpc-dev", CREATED, UPDATED, KEPT),
-    result("dev", "eks-dev", REPLACED, DELETED),
+    result("dev", "eks-dev", REPLACED, DELETED, OPENED, RETAINED, LONGER),
     result("prod", "vpc-prod"),
 ]
 
@@ -76,7 +87,7 @@ def test_a_plan_has_every_change_by_account_and_stack() -> None:
         ("dev", ["vpc-dev", "eks-dev"]),
         ("stage", ["vpc-stage"]),
     ]
-    assert plan["totals"] == {"create": 2, "update": 1, "replace": 1, "delete": 1, "adopt": 0, "keep": 1}
+    assert plan["totals"] == {"create": 2, "update": 4, "replace": 1, "delete": 1, "adopt": 0, "keep": 1}
     assert plan["organization"] == "o-abc1234567"
 
 
@@ -222,12 +233,21 @@ dev (111111111111, eu-central-1)
           from arn:aws:iam::111111111111:role/one-with-a-long-name
             to (known after apply) (forces the replacement)
     - route_table.b
+    ~ network_acl.a
+        entries:
+          - {"rule_number": 100}
+          + {"rule_number": 300}
+    ~ log_group.a  retention: 7 -> 90
+    ~ role.a
+        policy:
+          from …aaaaaaaaaaaaaaabc
+            to …aaaaaaaaaaaaaaacb
 
 stage (111111111111, eu-central-1)
   vpc-stage
     + vpc.main  cidr_block 10.10.0.0/16, id (known after apply)
 
-Plan: 2 to create, 1 to update, 1 to replace, 1 to delete, 1 to keep in 2 accounts"""
+Plan: 2 to create, 4 to update, 1 to replace, 1 to delete, 1 to keep in 2 accounts"""
     )
 
 

@@ -82,11 +82,11 @@ def _both(change: Change, kind: Kind) -> tuple[dict[str, Any] | None, dict[str, 
     if change.action in ("delete", "replace") and change.observed is not None:
         shown = kind.properties if change.action == "delete" else change.properties
         before = {
-            **_plain(kind, change.observed.properties, shown),
+            **_plain(kind, _covered(kind, change), shown),
             **_tags(kind, {key: change.observed.tags[key] for key in change.tags if key in change.observed.tags}),
         }
     if change.action in ("update", "adopt") and change.observed is not None:
-        before = _plain(kind, change.observed.properties, change.changed)
+        before = _plain(kind, _covered(kind, change), change.changed)
         after = _plain(kind, change.properties, change.changed)
         if "tags" in change.changed:
             differing = {key for key, value in change.tags.items() if change.observed.tags.get(key) != value}
@@ -95,6 +95,23 @@ def _both(change: Change, kind: Kind) -> tuple[dict[str, Any] | None, dict[str, 
             )
             after.update(_tags(kind, {key: change.tags[key] for key in differing}))
     return before, after
+
+
+def _covered(kind: Kind, change: Change) -> dict[str, Any]:
+    """Return the observed properties; of those of which only declared members count, only these members."""
+    observed = dict(change.existing.properties)
+    for name, wanted in change.properties.items():
+        if name in observed and kind.properties[name].type in ("dict", "list") and kind.properties[name].same is None:
+            observed[name] = _members(wanted, observed[name])
+    return observed
+
+
+def _members(wanted: Any, observed: Any) -> Any:
+    if isinstance(wanted, Mapping) and isinstance(observed, Mapping):
+        return {key: _members(value, observed[key]) for key, value in wanted.items() if key in observed}
+    if isinstance(wanted, (list, tuple)) and isinstance(observed, (list, tuple)) and len(wanted) == len(observed):
+        return [_members(*pair) for pair in zip(wanted, observed, strict=True)]
+    return observed
 
 
 def _plain(kind: Kind, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
