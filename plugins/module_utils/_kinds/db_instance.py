@@ -116,6 +116,19 @@ class DbInstance(Kind):
         ),
     }
     attributes = ("arn", "endpoint_address", "endpoint_port", "master_user_secret_arn", "dbi_resource_id", "status")
+    priced = (
+        "engine",
+        "engine_version",
+        "db_instance_class",
+        "multi_az",
+        "storage_type",
+        "allocated_storage",
+        "iops",
+        "storage_throughput",
+        "manage_master_user_password",
+        "enable_performance_insights",
+        "performance_insights_retention_period",
+    )
     key = ("db_instance_identifier",)
     holds_data = True
     timeout = 3600

@@ -39,6 +39,7 @@ class EcrRepository(Kind):
         "policy_text": Property("json", same=same_policy, doc="Who may pull and push."),
     }
     attributes = ("arn", "repository_uri", "registry_id")
+    priced = ()
     key = ("repository_name",)
     holds_data = True
 

@@ -111,6 +111,7 @@ class EksCluster(Kind):
         "vpc_id",
         "service_ipv4_cidr",
     )
+    priced = ("version", "upgrade_policy")
     key = ("name",)
     timeout = 3600
     tag = _eks.tag

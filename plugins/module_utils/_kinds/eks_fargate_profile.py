@@ -45,6 +45,7 @@ class EksFargateProfile(Kind):
         ),
     }
     attributes = ("arn",)
+    priced = ()
     key = ("cluster_name", "fargate_profile_name")
     timeout = 1800
     tag = _eks.tag

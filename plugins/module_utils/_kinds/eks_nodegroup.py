@@ -65,6 +65,7 @@ class EksNodegroup(Kind):
         "node_repair_config": Property("dict", doc="C(enabled): whether EKS replaces nodes that are not healthy."),
     }
     attributes = ("arn", "auto_scaling_group_names")
+    priced = ("instance_types", "capacity_type", "disk_size", "launch_template", "scaling_config")
     key = ("cluster_name", "nodegroup_name")
     timeout = 3600
     tag = _eks.tag

@@ -21,6 +21,7 @@ class ElasticIp(Kind):
         "public_ipv4_pool": Property("str", immutable=True, doc="A pool of own addresses (BYOIP) to take it from.")
     }
     attributes = ("arn", "public_ip")
+    priced = ("public_ipv4_pool",)
     tag = _ec2.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:

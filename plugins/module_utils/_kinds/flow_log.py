@@ -32,6 +32,7 @@ class FlowLog(Kind):
         "max_aggregation_interval": Property("int", default=600, immutable=True, doc="Seconds: 60 or 600."),
     }
     attributes = ("arn",)
+    priced = ("log_destination_type",)
     tag = _ec2.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:

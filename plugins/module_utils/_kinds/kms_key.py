@@ -45,6 +45,7 @@ class KmsKey(Kind):
         "pending_window_in_days": window_property(),
     }
     attributes = ("arn",)
+    priced = ("enable_key_rotation",)
     holds_data = True
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:

@@ -52,6 +52,7 @@ class LaunchTemplate(Kind):
         "launch_template_data": Property("dict", required=True, same=_same_data, doc="What the default version holds."),
     }
     attributes = ("arn", "default_version")
+    priced = ("launch_template_data",)
     volatile = ("default_version",)
     key = ("launch_template_name",)
     tag = _ec2.tag

@@ -32,6 +32,7 @@ class LogGroup(Kind):
         "log_group_class": Property("str", immutable=True, doc="C(STANDARD) or C(INFREQUENT_ACCESS)."),
     }
     attributes = ("arn",)
+    priced = ("retention_in_days", "log_group_class")
     key = ("log_group_name",)
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:

@@ -32,6 +32,7 @@ class NatGateway(Kind):
         "connectivity_type": Property("str", default="public", immutable=True, doc="C(public) or C(private)."),
     }
     attributes = ("arn", "public_ip", "private_ip")
+    priced = ()
     timeout = 1200
     tag = _ec2.tag
 

@@ -119,6 +119,7 @@ class S3Bucket(Kind):
         "policy": Property("json", same=same_policy, doc="The bucket policy."),
     }
     attributes = ("arn", "bucket_regional_domain_name")
+    priced = ()
     key = ("bucket",)
     holds_data = True
 

@@ -41,6 +41,7 @@ class Secret(Kind):
         "recovery_window_in_days": window_property(),
     }
     attributes = ("arn",)
+    priced = ()
     key = ("name",)
     holds_data = True
 

@@ -48,6 +48,7 @@ class VpcEndpoint(Kind):
         "policy_document": Property("json", same=same_policy, doc="What may be done through it; all by default."),
     }
     attributes = ("arn",)
+    priced = ("vpc_endpoint_type", "subnet_ids")
     key = ("vpc_id", "service_name", "vpc_endpoint_type")
     tag = _ec2.tag
 
