@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 import botocore.parsers
 import moto.backends
 import moto.core.responses
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.request import Request, determine_request_protocol
@@ -57,6 +58,7 @@ SIGNING_NAMES: dict[str, str] = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
     "resource-groups": "resource-groups",
+    "servicequotas": "service-quotas",
 }
 
 #: Operations that need no signature.
@@ -77,6 +79,16 @@ moto.backends.list_of_moto_modules = lambda: _MOTO_MODULES
 moto.core.responses.method_names_from_class = functools.cache(moto.core.responses.method_names_from_class)
 
 
+def _backend_app(service: str) -> Any:
+    """Moto's application for a service; the backend that moto makes only to read the URLs off it goes again."""
+    backends = moto.backends.get_backend(service)
+    before = set(backends.get(DEFAULT_ACCOUNT_ID, ()))
+    app = create_backend_app(service)
+    for region in set(backends.get(DEFAULT_ACCOUNT_ID, ())) - before:
+        backends[DEFAULT_ACCOUNT_ID].pop(region)
+    return app
+
+
 @functools.cache
 def _parser(protocol: str) -> Any:
     return botocore.parsers.create_parser(protocol)
@@ -90,7 +102,7 @@ class Gateway:
         self.endpoint = endpoint
         self.check_responses = check_responses
         self.faults = Faults()
-        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = DomainDispatcherApplication(_backend_app)
         self.admin: dict[str, Callable[[str, dict[str, list[str]]], Any]] = {}
         self.folders: dict[str, Callable[[str, str], Reply]] = {}
 

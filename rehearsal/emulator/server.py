@@ -25,6 +25,7 @@ from werkzeug.serving import ThreadedWSGIServer
 from rehearsal import mirror
 from rehearsal.emulator import actions, control_plane, services
 from rehearsal.emulator.gateway import AT_ONCE, Gateway
+from rehearsal.emulator.inventory import inventory
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_KEY, MANAGEMENT_SECRET, World
 
 __all__ = ["Emulator", "services"]
@@ -104,6 +105,9 @@ class Emulator:
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "events": lambda method, query: services.events.deliveries(self.world),
                 "faults": self.gateway.faults.page,
+                "inventory": lambda method, query: inventory(
+                    self.world, services.organizations.accounts_by_name(self.world)
+                ),
                 "capacity": lambda method, query: services.capacity.capacity(self.world, method, query),
                 "interrupt": lambda method, query: services.interruptions.interrupt(self.world, method, query),
                 "databases": lambda method, query: services.rds.databases(self.world),
