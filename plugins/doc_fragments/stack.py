@@ -91,3 +91,16 @@ requirements:
   - boto3
   - botocore
 """
+
+    WAIT = r"""
+options:
+  wait:
+    description:
+      - V(false) begins what AWS takes minutes for and doesn't wait until it is ready. What needs it, and what needs
+        something of another stack that isn't there yet, is left for another run; RV(awaits) names both. The run
+        with V(true) that has to follow goes on from there.
+      - So a database and a control plane come into being at the same time. Deletions and replacements are waited for
+        in any case.
+    type: bool
+    default: true
+"""

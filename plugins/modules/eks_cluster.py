@@ -24,6 +24,7 @@ author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
   - innovate.platform.stack
+  - innovate.platform.stack.wait
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -379,7 +380,9 @@ applied:
   returned: success
   type: bool
 awaits:
-  description: Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+  description:
+    - Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+    - After a run with O(wait=false), of what was only begun and of what was left for another run.
   returned: success
   type: list
   elements: str
@@ -468,7 +471,12 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds.kms_key i
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.launch_template import LaunchTemplate
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.log_group import LogGroup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.subnets_lookup import SubnetsLookup
-from ansible_collections.innovate.platform.plugins.module_utils._run.stack import STACK_ARGUMENTS, Stack, run_stack
+from ansible_collections.innovate.platform.plugins.module_utils._run.stack import (
+    STACK_ARGUMENTS,
+    WAIT_ARGUMENTS,
+    Stack,
+    run_stack,
+)
 
 KINDS = (
     SubnetsLookup,
@@ -607,10 +615,12 @@ ARGUMENTS = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleAWSModule(argument_spec={**ARGUMENTS, **STACK_ARGUMENTS}, supports_check_mode=True)
+    module = AnsibleAWSModule(
+        argument_spec={**ARGUMENTS, **STACK_ARGUMENTS, **WAIT_ARGUMENTS}, supports_check_mode=True
+    )
     cluster = from_parameters(module.params, module.region or "")
     resources, problems, outputs = cluster_resources(cluster)
-    run_stack(module, Stack(cluster.stack, resources, problems, outputs), KINDS)
+    run_stack(module, Stack(cluster.stack, resources, problems, outputs, module.params["wait"]), KINDS)
 
 
 if __name__ == "__main__":

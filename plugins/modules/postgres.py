@@ -21,6 +21,7 @@ author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
   - innovate.platform.stack
+  - innovate.platform.stack.wait
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 notes:
@@ -230,7 +231,9 @@ applied:
   returned: success
   type: bool
 awaits:
-  description: Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+  description:
+    - Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+    - After a run with O(wait=false), of what was only begun and of what was left for another run.
   returned: success
   type: list
   elements: str
@@ -308,7 +311,12 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds.security_
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.subnets_lookup import SubnetsLookup
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.vpc_lookup import VpcLookup
 from ansible_collections.innovate.platform.plugins.module_utils._postgres.database import Database, database_resources
-from ansible_collections.innovate.platform.plugins.module_utils._run.stack import STACK_ARGUMENTS, Stack, run_stack
+from ansible_collections.innovate.platform.plugins.module_utils._run.stack import (
+    STACK_ARGUMENTS,
+    WAIT_ARGUMENTS,
+    Stack,
+    run_stack,
+)
 
 KINDS = (
     VpcLookup,
@@ -366,7 +374,9 @@ ARGUMENTS = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleAWSModule(argument_spec={**ARGUMENTS, **STACK_ARGUMENTS}, supports_check_mode=True)
+    module = AnsibleAWSModule(
+        argument_spec={**ARGUMENTS, **STACK_ARGUMENTS, **WAIT_ARGUMENTS}, supports_check_mode=True
+    )
     params = {name: module.params[name] for name in ARGUMENTS if not name.startswith("allowed_")}
     database = Database(
         **params,
@@ -376,7 +386,7 @@ def main() -> None:
         cidrs=module.params["allowed_cidrs"],
     )
     resources, problems, outputs = database_resources(database)
-    run_stack(module, Stack(database.stack, resources, problems, outputs), KINDS)
+    run_stack(module, Stack(database.stack, resources, problems, outputs, module.params["wait"]), KINDS)
 
 
 if __name__ == "__main__":

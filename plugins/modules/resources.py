@@ -18,6 +18,7 @@ author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
   - innovate.platform.stack
+  - innovate.platform.stack.wait
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -167,7 +168,9 @@ applied:
   returned: success
   type: bool
 awaits:
-  description: Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+  description:
+    - Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+    - After a run with O(wait=false), of what was only begun and of what was left for another run.
   returned: success
   type: list
   elements: str
@@ -202,7 +205,12 @@ from ansible_collections.innovate.platform.plugins.module_utils._resources.decla
     owned_kinds,
     stack_of,
 )
-from ansible_collections.innovate.platform.plugins.module_utils._run.stack import STACK_ARGUMENTS, Stack, run_stack
+from ansible_collections.innovate.platform.plugins.module_utils._run.stack import (
+    STACK_ARGUMENTS,
+    WAIT_ARGUMENTS,
+    Stack,
+    run_stack,
+)
 
 RESOURCES = {
     "type": "list",
@@ -224,12 +232,13 @@ def main() -> None:
             "name": {"type": "str", "required": True, "aliases": ["stack"]},
             "resources": RESOURCES,
             **STACK_ARGUMENTS,
+            **WAIT_ARGUMENTS,
         },
         supports_check_mode=True,
     )
     name = module.params["name"]
     resources, problems = declared_resources(name, module.params["resources"])
-    stack = Stack(stack_of(name), resources, problems, {"resources": outputs_of(resources)})
+    stack = Stack(stack_of(name), resources, problems, {"resources": outputs_of(resources)}, module.params["wait"])
     run_stack(module, stack, kinds_of(resources), discover=owned_kinds)
 
 

@@ -18,6 +18,7 @@ author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
   - innovate.platform.stack
+  - innovate.platform.stack.wait
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -181,7 +182,9 @@ applied:
   returned: success
   type: bool
 awaits:
-  description: Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+  description:
+    - Addresses of what an earlier run began and AWS isn't done with; nothing is to be changed there.
+    - After a run with O(wait=false), of what was only begun and of what was left for another run.
   returned: success
   type: list
   elements: str
@@ -238,7 +241,12 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds.security_
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.subnet import Subnet
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.vpc import Vpc
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.vpc_endpoint import VpcEndpoint
-from ansible_collections.innovate.platform.plugins.module_utils._run.stack import STACK_ARGUMENTS, Stack, run_stack
+from ansible_collections.innovate.platform.plugins.module_utils._run.stack import (
+    STACK_ARGUMENTS,
+    WAIT_ARGUMENTS,
+    Stack,
+    run_stack,
+)
 from ansible_collections.innovate.platform.plugins.module_utils._vpc.addresses import Tier
 from ansible_collections.innovate.platform.plugins.module_utils._vpc.network import Network, network_resources
 
@@ -304,6 +312,7 @@ def main() -> None:
             "flow_logs": FLOW_LOGS,
             "clusters": {"type": "list", "elements": "str", "default": []},
             **STACK_ARGUMENTS,
+            **WAIT_ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -321,7 +330,7 @@ def main() -> None:
         clusters=params["clusters"],
     )
     resources, problems, outputs = network_resources(network)
-    run_stack(module, Stack(network.stack, resources, problems, outputs), KINDS)
+    run_stack(module, Stack(network.stack, resources, problems, outputs, module.params["wait"]), KINDS)
 
 
 if __name__ == "__main__":

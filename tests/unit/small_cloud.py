@@ -104,7 +104,7 @@ class Net(Fake):
     properties: ClassVar[Mapping[str, Property]] = {
         "cidr": Property("str", required=True, immutable=True),
         "dns": Property("bool", default=True),
-        "labels": Property("set"),
+        "labels": Property("set", deferrable=True),
     }
     attributes = ("arn",)
 
@@ -133,6 +133,7 @@ class Store(Fake):
     key = ("title",)
     holds_data = True
 
+    slow = True
     def refuse(self, observed: Observed, properties: Mapping[str, Any]) -> list[str]:
         if properties["size"] < observed.properties["size"]:
             return [f"a store can't shrink from {observed.properties['size']} to {properties['size']}"]

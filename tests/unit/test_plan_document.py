@@ -196,6 +196,9 @@ def test_how_a_plan_differs_from_the_approved_one_is_said(now: list[dict[str, An
         ("111111111111", "vpc-dev", [KEPT], []),
         ("111111111111", "vpc-dev", [DELETED], ["route_table.b"]),
         ("111111111111", "vpc-dev", [change("replace", "vpc.main")], ["vpc.main"]),
+        # Begun by a run that was cut short, or didn't wait, and completed now.
+        ("111111111111", "vpc-dev", [change("update", "vpc.main")], []),
+        ("111111111111", "vpc-dev", [change("update", "route_table.b")], ["route_table.b"]),
         ("111111111111", "other", [CREATED], ["vpc.main"]),
         ("222222222222", "vpc-dev", [CREATED], ["vpc.main"]),
     ],

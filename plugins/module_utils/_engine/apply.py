@@ -14,21 +14,36 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .errors import EngineError, Tombstone, Unclear
-from .kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Scope, Wanted
+from .errors import EngineError, Halted, Tombstone, Unclear
+from .kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Pending, Scope, Wanted
 from .plan import Change, Options, Plan, Step, differences, steps_of
-from .resource import Ref, Unknown, substitute
+from .resource import Ref, Unknown, references, substitute
 
 WORKERS = 24
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 15.0
+_SHARE = 1 / 12
+"""Of the time waited so far, how much may pass before the next look: what is ready is seen at most so much later."""
 _LOOKS = (0.5, 2.0, 4.0)
 """Seconds before each look for what a call without an answer has made: listings lag behind by some."""
 _DOUBTS = 3
 """How often a call without an answer is made again."""
 
-Progress = Callable[[str, str, float], None]
-"""Called with an address, what is awaited (``ready`` or ``gone``), and the seconds so far."""
+Progress = Callable[[str, str, float, str], None]
+"""Called with an address, what goes on, seconds so far, and the cloud's own word for how it stands, where it is known.
+
+What goes on: ``begun``; ``ready`` or ``gone`` while that is awaited; at the end ``done`` or ``failed``.
+"""
+Halt = Callable[[], str]
+"""Asked before each step; a sentence is the reason why no further one may be begun."""
+
+
+def _silent(address: str, state: str, seconds: float, status: str) -> None:
+    """Tell nobody."""
+
+
+def _never() -> str:
+    return ""
 
 
 @dataclass
@@ -40,48 +55,68 @@ class Outcome:
     :param errors: by address, what failed.
     :param skipped: by address, the address whose failure stood in the way.
     :param observed: by address, each resource as it is now.
+    :param awaits: by address, what was only begun (its own address) or left for another run (the address it needs).
     """
 
     done: list[Change] = field(default_factory=list)
     errors: dict[str, BaseException] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     observed: dict[str, Observed] = field(default_factory=dict)
+    awaits: dict[str, str] = field(default_factory=dict)
 
 
 def apply(
     plan: Plan,
     kinds: Mapping[str, Kind],
     session: Any,
-    progress: Progress = lambda address, state, seconds: None,
+    progress: Progress = _silent,
+    halt: Halt = _never,
 ) -> Outcome:
     """Carry a plan out as far as it goes. A failed branch does not stop the others; nothing is raised for it."""
     steps, before = steps_of(plan, kinds)
-    worker = _Worker(plan, kinds, session, progress)
+    worker = _Worker(plan, kinds, session, progress, halt)
     sorter = graphlib.TopologicalSorter(before)
     sorter.prepare()
     running: dict[Future[None], int] = {}
     broken: dict[int, str] = {}
+    late: dict[int, str] = {}
+    halted = ""
     outcome = worker.outcome
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         try:
             while sorter.is_active():
                 for index in sorter.get_ready():
                     cause = next((broken[earlier] for earlier in sorted(before[index]) if earlier in broken), None)
-                    if cause is None:
-                        running[pool.submit(worker.carry_out, steps[index])] = index
-                    else:
+                    awaited = next((late[earlier] for earlier in sorted(before[index]) if earlier in late), None)
+                    awaited = awaited or worker.lacks(steps[index])
+                    address = steps[index].change.address
+                    if cause is not None:
                         broken[index] = cause
-                        if steps[index].change.address != cause:
-                            outcome.skipped.setdefault(steps[index].change.address, cause)
+                        if address != cause:
+                            outcome.skipped.setdefault(address, cause)
                         sorter.done(index)
+                    elif awaited is not None:
+                        late[index] = awaited
+                        outcome.awaits.setdefault(address, awaited)
+                        sorter.done(index)
+                    else:
+                        running[pool.submit(worker.carry_out, steps[index])] = index
+                if not running:
+                    continue
                 finished, _running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     index = running.pop(future)
                     error = future.exception()
-                    if error is not None:
-                        address = steps[index].change.address
+                    address = steps[index].change.address
+                    if isinstance(error, Halted) and halted not in ("", address):
+                        broken[index] = halted
+                        outcome.skipped.setdefault(address, halted)
+                    elif error is not None:
+                        halted = address if isinstance(error, Halted) else halted
                         broken[index] = address
                         outcome.errors[address] = error
+                    elif outcome.awaits.get(address) == address:
+                        late[index] = address
                     sorter.done(index)
         except BaseException:
             # Interrupted: nothing more is begun, and nobody waits for minutes until what was begun is ready.
@@ -95,10 +130,13 @@ def apply(
 class _Worker:
     """Carries out single steps; what it shares between threads is guarded by one lock."""
 
-    def __init__(self, plan: Plan, kinds: Mapping[str, Kind], session: Any, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, kinds: Mapping[str, Kind], session: Any, progress: Progress, halt: Halt
+    ) -> None:
         self._kinds = kinds
         self._session = session
         self._progress = progress
+        self._halt = halt
         self._plan = plan
         self._options = plan.options
         self._lock = threading.Lock()
@@ -112,13 +150,51 @@ class _Worker:
         for change in declared:
             if change.observed is not None and change.action in ("none", "read", "update", "adopt", "keep"):
                 self.outcome.observed[change.address] = change.observed
+        hasty = [] if plan.options.wait else declared
+        # A replacement is awaited: of two under one address, the next run would take the old one for what counts.
+        self._begun = {item.address for item in hasty if kinds[item.kind].slow and item.action != "replace"}
+        self._missing = {item.address for item in hasty if item.action == "read" and item.observed is None}
+
+    def lacks(self, step: Step) -> str | None:
+        """Return the address of a look-up that found nothing and without which a step can't be done."""
+        resource = step.change.resource
+        if step.verb == "delete" or resource is None or not self._missing:
+            return None
+        later = {name for name, spec in self._kinds[step.change.kind].properties.items() if spec.deferrable}
+        needed = {name: value for name, value in resource.properties.items() if name not in later}
+        addresses = [*resource.depends_on, *(ref.address for ref in references(needed))]
+        return next((address for address in addresses if address in self._missing), None)
+
+    def _defer(self, change: Change) -> Mapping[str, Any]:
+        """Return the declared properties without what can come later and refers to what isn't there yet."""
+        given = dict(change.declaration.properties)
+        for name, spec in self._kinds[change.kind].properties.items():
+            missing = [ref.address for ref in references(given.get(name)) if ref.address in self._missing]
+            if not spec.deferrable or not missing:
+                continue
+            with self._lock:
+                self.outcome.awaits[change.address] = missing[0]
+            if change.observed is not None and change.action != "create":
+                given[name] = change.observed.properties.get(name)
+            else:
+                given[name] = [
+                    item for item in given[name] if not self._missing & {r.address for r in references(item)}
+                ]
+        return given
 
     def carry_out(self, step: Step) -> None:
         """Do one step, and note what it brought about, also where it failed half-way."""
         touched: list[str] = []
+        address, start = step.change.address, time.monotonic()
+        reason = self._halt()
+        if reason:
+            raise Halted(reason)
+        self._progress(address, "begun", 0, "")
         try:
             self._carry_out(step, touched)
+            self._progress(address, "done", time.monotonic() - start, "")
         except BaseException:
+            self._progress(address, "failed", time.monotonic() - start, "")
             if touched and not (step.verb == "delete" and step.change.action == "replace"):
                 with self._lock:
                     self.outcome.done.append(step.change)
@@ -148,7 +224,7 @@ class _Worker:
                 with self._lock:
                     self.outcome.done.append(change)
             return
-        declared = substitute(change.declaration.properties, self._resolve)
+        declared = substitute(self._defer(change), self._resolve)
         properties = {**change.properties, **{name: value for name, value in declared.items() if value is not None}}
         wanted = Wanted(change.address, properties, self._options.tags_of(change.address, properties))
         if change.action in ("create", "replace"):
@@ -249,6 +325,8 @@ class _Worker:
     def _bring(self, kind: Kind, observed: Observed, wanted: Wanted, touched: list[str]) -> Observed:
         if observed.state == "pending":
             observed = self._await_ready(kind, observed, wanted.address)
+            if self.outcome.awaits.get(wanted.address) == wanted.address:
+                return observed
         changed = differences(kind, wanted.properties, wanted.tags, observed)
         if "tags" in changed:
             kind.tag(self._session, observed, wanted.tags)
@@ -261,13 +339,20 @@ class _Worker:
         return observed
 
     def _await_ready(self, kind: Kind, observed: Observed, address: str) -> Observed:
+        if address in self._begun:
+            current = kind.ready(self._session, observed)
+            if not current:
+                with self._lock:
+                    self.outcome.awaits[address] = address
+            return current or observed
         found: list[Observed] = []
 
-        def poll() -> bool:
+        def poll() -> bool | Pending:
             current = kind.ready(self._session, observed)
-            if current is not None:
-                found.append(current)
-            return bool(found)
+            if not current:
+                return False if current is None else current
+            found.append(current)
+            return True
 
         self._await(poll, kind.timeout, address, "ready")
         return found[0]
@@ -275,18 +360,21 @@ class _Worker:
     def _await_gone(self, kind: Kind, observed: Observed, address: str) -> None:
         self._await(lambda: kind.gone(self._session, observed), kind.timeout, address, "gone")
 
-    def _await(self, poll: Callable[[], bool], timeout: float, address: str, state: str) -> None:
+    def _await(self, poll: Callable[[], bool | Pending], timeout: float, address: str, state: str) -> None:
         """Poll with pauses that grow, so that what is quick is seen quickly and what is slow isn't asked too often."""
         start = time.monotonic()
-        pause = _FIRST_PAUSE
-        while not poll():
+        while not (answer := poll()):
             passed = time.monotonic() - start
             if passed > timeout:
                 raise EngineError(f"{address} is not {state} after {timeout} seconds: look at it, then run this again")
-            self._progress(address, state, passed)
-            if self.stop.wait(pause):
+            self._progress(address, state, passed, answer.status if isinstance(answer, Pending) else "")
+            if self.stop.wait(pause_after(passed)):
                 raise EngineError(f"{address} is not {state} yet: interrupted")
-            pause = min(pause * 1.3, _LONGEST_PAUSE)
+
+
+def pause_after(passed: float) -> float:
+    """Return the seconds before the next look, after so many seconds of waiting."""
+    return min(max(_FIRST_PAUSE, passed * _SHARE), _LONGEST_PAUSE)
 
 
 def client_token(options: Options, wanted: Wanted, salt: str = "") -> str:

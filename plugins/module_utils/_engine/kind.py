@@ -29,6 +29,8 @@ class Property:
     :param write_only: can't be read back, so it is given at creation and never compared.
     :param choices: the only values there are, where the API's model has no enumeration of them.
     :param same: compares wanted with observed where equality is not enough (policies).
+    :param deferrable: a list or set whose items may come later: a run that doesn't wait leaves out those that refer to
+        what isn't there yet (a rule for another stack's security group).
     :param doc: one line for people.
     """
 
@@ -40,6 +42,7 @@ class Property:
     write_only: bool = False
     choices: tuple[Any, ...] = ()
     same: Callable[[Any, Any], bool] | None = None
+    deferrable: bool = False
     doc: str = ""
 
 
@@ -170,6 +173,8 @@ class Kind(ABC):
     def gone(self, session: Any, observed: Observed) -> bool:
         """Tell whether a deleted one has disappeared."""
         return True
+    slow: ClassVar[bool] = False
+    """Takes minutes to be ready, so that a run that doesn't wait goes on without it."""
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with declared properties, without any call. Values may be references."""

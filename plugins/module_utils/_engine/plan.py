@@ -28,6 +28,8 @@ class Options:
     :param allow_replace: patterns of addresses that may be replaced.
     :param allow_destroy: patterns of addresses that may be deleted although they hold data.
     :param identity: tells one world from another (account and region) in client tokens.
+    :param wait: whether what is made is awaited; otherwise what is slow is only begun, and what needs it, or a look-up
+        that finds nothing, is left for another run. Deletions and replacements are awaited in any case.
     """
 
     stack: str
@@ -37,6 +39,7 @@ class Options:
     allow_replace: tuple[str, ...] = ()
     allow_destroy: tuple[str, ...] = ()
     identity: str = ""
+    wait: bool = True
 
     def tags_of(self, address: str, properties: Mapping[str, Any]) -> dict[str, str]:
         """Return the whole set of tags of a resource: the stack's, its own, and the ownership tags."""

@@ -130,6 +130,7 @@ class DbInstance(Kind):
         "performance_insights_retention_period",
     )
     key = ("db_instance_identifier",)
+    slow = True
     holds_data = True
     timeout = 3600
     tag = _rds.tag

@@ -67,6 +67,7 @@ class EksAddon(Kind):
     }
     attributes = ("arn", "addon_version")
     key = ("cluster_name", "addon_name")
+    slow = True
     timeout = 1800
     tag = _eks.tag
 

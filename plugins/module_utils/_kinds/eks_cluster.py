@@ -113,6 +113,7 @@ class EksCluster(Kind):
     )
     priced = ("version", "upgrade_policy")
     key = ("name",)
+    slow = True
     timeout = 3600
     tag = _eks.tag
 

@@ -33,6 +33,7 @@ class NatGateway(Kind):
     }
     attributes = ("arn", "public_ip", "private_ip")
     priced = ()
+    slow = True
     timeout = 1200
     tag = _ec2.tag
 

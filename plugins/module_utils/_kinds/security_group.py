@@ -30,9 +30,15 @@ class SecurityGroup(Kind):
         "description": Property("str", required=True, immutable=True, doc="What it is for; can't be changed later."),
         "vpc_id": Property("str", required=True, immutable=True, doc="The VPC."),
         "ingress": Property(
-            "set", default=[], same=same_rules, doc="What may come in; see the names of SecurityGroupRule."
+            "set",
+            default=[],
+            same=same_rules,
+            deferrable=True,
+            doc="What may come in; see the names of SecurityGroupRule.",
         ),
-        "egress": Property("set", default=[], same=same_rules, doc="What may go out; nothing by default."),
+        "egress": Property(
+            "set", default=[], same=same_rules, deferrable=True, doc="What may go out; nothing by default."
+        ),
     }
     attributes = ("arn", "owner_id")
     key = ("vpc_id", "group_name")

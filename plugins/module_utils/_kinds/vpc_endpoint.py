@@ -49,6 +49,7 @@ class VpcEndpoint(Kind):
     }
     attributes = ("arn",)
     priced = ("vpc_endpoint_type", "subnet_ids")
+    slow = True
     key = ("vpc_id", "service_name", "vpc_endpoint_type")
     tag = _ec2.tag
 

@@ -138,7 +138,8 @@ def unplanned(
     """Return which changes of a stack aren't in an approved plan, a sentence each.
 
     What was approved and isn't necessary any more is no obstacle; values that were unknown when the plan was made are
-    known now, so only the action on an address is compared.
+    known now, so only the action on an address is compared. What was to be created may be completed by an update: a run
+    that was cut short, or didn't wait, left it half-done.
     """
     planned = {
         (change["address"], change["action"])
@@ -148,6 +149,7 @@ def unplanned(
         if item["stack"] == stack
         for change in item["changes"]
     }
+    planned |= {(address, "update") for address, action in planned if action == "create"}
     return [
         f"{change['address']}: {change['action']} is not in the approved plan: {AGAIN}"
         for change in changes

@@ -39,6 +39,9 @@ STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
 """What every module that owns a stack takes; documented by the fragment ``innovate.platform.stack``."""
 
 
+WAIT_ARGUMENTS: dict[str, dict[str, Any]] = {"wait": {"type": "bool", "default": True}}
+"""What modules take whose stacks have things that AWS takes minutes for; fragment ``innovate.platform.stack.wait``."""
+
 @dataclass(frozen=True)
 class Stack:
     """What a module declares.
@@ -48,12 +51,14 @@ class Stack:
     :param problems: what the area found wrong with the parameters.
     :param outputs: the module's own return values; references in them are resolved at the end (None while unknown).
     """
+    :param wait: see :class:`Options`.
 
     name: str
     resources: Sequence[Resource]
     problems: Sequence[str] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
+    wait: bool = True
 
 _TAG = re.compile(r"[\w\s.:/=+@-]*")
 _MOST_TAGS = 40
@@ -99,6 +104,7 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
         allow_destroy=tuple(params["allow_destroy"]),
         identity=f"{account.session.account_id}/{account.region}" if account.session else "",
     )
+        wait=stack.wait,
     if account.session is not None:
         for kind in discover(account.session, stack.name) if discover else ():
             kinds.setdefault(kind.name, kind)
@@ -124,12 +130,17 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     if outcome.errors:
         _fail_applying(module, outcome, done)
     found = {} if options.absent else _declared(plan)
-    module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=_summary(outcome.done, "did"))
+    later = f"; {len(done['awaits'])} to be awaited or left for another run" if done["awaits"] else ""
+    msg = _summary(outcome.done, "did") + later
+    module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=msg)
     raise SystemExit(0)  # what exit_json does; it has no type that says so
 
 
 def _planned(session: Session | None, stack: Stack, kinds: Mapping[str, Kind], options: Options) -> Plan:
     """Return what is to be done; an account that isn't there is an empty world."""
+    done["awaits"] = [change.address for change in plan.changes if change.address in outcome.awaits]
+    for sentence in plan.missing:
+        module.warn(f"left for another run, since there is something missing: {sentence}")
     observed: Mapping[str, Sequence[Observed]] = {}
     if session is not None:
         observed = observe(session, kinds, scope_of(stack.name, stack.resources, kinds))
@@ -143,7 +154,7 @@ def _refusals(module: AnsibleAWSModule, account: Account, plan: Plan, kinds: Map
         if plan.changing and not module.check_mode:
             problems.append(f"account '{account.name}' does not exist: run playbooks/organization.yml first")
         return problems
-    if not module.check_mode:
+    if not module.check_mode and plan.options.wait:
         problems += plan.missing
     try:
         problems += preflight(account.session, kinds, plan)
