@@ -109,6 +109,7 @@ class Emulator:
                     self.world, services.organizations.accounts_by_name(self.world)
                 ),
                 "capacity": lambda method, query: services.capacity.capacity(self.world, method, query),
+                "quotas": lambda method, query: services.quotas.quotas(self.world, method, query),
                 "interrupt": lambda method, query: services.interruptions.interrupt(self.world, method, query),
                 "databases": lambda method, query: services.rds.databases(self.world),
                 "responses": lambda method, query: self.world.odd_responses,

@@ -144,8 +144,8 @@ def image_id(doc: Mapping[str, Any], region: str) -> str:
 
 
 def wish_of(thing: Thing, region: str) -> Wish:
-    """A node group's wish as of now."""
-    return Wish(copy.deepcopy(thing.doc), thing.gone is not None, region)
+    """A node group's wish as of now; one whose instances EC2 refused gets none."""
+    return Wish(copy.deepcopy(thing.doc), thing.gone is not None or thing.failed, region)
 
 
 class Nodes:

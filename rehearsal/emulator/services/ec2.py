@@ -19,6 +19,7 @@ from moto.ec2.models.nat_gateways import NatGateway
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
+from rehearsal.emulator.services import quotas
 from rehearsal.emulator.services.common import ec2, is_referenced, remember, repeated
 from rehearsal.emulator.world import LINGER, Transition, hex_id
 
@@ -29,6 +30,16 @@ _MISMATCH = AwsError(
     "IdempotentParameterMismatch",
     "The request uses the same client token as a previous, but non-identical request.",
 )
+
+
+def _allow(call: Call, quota: str, used: int, what: str) -> None:
+    """Refuse one more of something than its quota allows.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    """
+    words = "".join(word.capitalize() for word in what.split())
+    message = f"The maximum number of {what.replace('vpc', 'VPC').replace('nat', 'NAT')}s has been reached."
+    quotas.allow(call, quota, used, lambda _limit: AwsError(f"{words}LimitExceeded", message))
 
 
 def _in_use(what: str, identifier: str) -> AwsError:
@@ -107,6 +118,7 @@ def create_vpc(call: Call) -> dict[str, Any]:
         raise AwsError("MissingParameter", "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.")
     cidr = _canonical(call["CidrBlock"], "InvalidVpc.Range")
     _tags(call, "vpc")
+    _allow(call, "L-F678F1CE", len(ec2(call).vpcs), "vpc")
     return call.forward(lambda form: {**form, "CidrBlock": cidr})
 
 
@@ -153,6 +165,8 @@ def create_subnet(call: Call) -> dict[str, Any]:
         message = f"Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only be created in "
         raise AwsError("InvalidParameterValue", message + f"the following availability zones: {', '.join(zones)}.")
     _tags(call, "subnet")
+    there = [subnet for found in network.subnets.values() for subnet in found.values()]
+    _allow(call, "L-407747CB", sum(subnet.vpc_id == call["VpcId"] for subnet in there), "subnet")
     if "CidrBlock" not in call.params:
         return call.forward()
     cidr = _canonical(call["CidrBlock"], "InvalidSubnet.Range")
@@ -188,6 +202,12 @@ def delete_subnet(call: Call) -> dict[str, Any]:
 # --- internet gateways, addresses -----------------------------------------------------------------------------------
 
 
+@operation("ec2", "CreateInternetGateway")
+def create_internet_gateway(call: Call) -> dict[str, Any]:
+    _allow(call, "L-A4707A72", len(ec2(call).internet_gateways), "internet gateway")
+    return call.forward()
+
+
 @operation("ec2", "AttachInternetGateway")
 def attach_internet_gateway(call: Call) -> dict[str, Any]:
     network, vpc = ec2(call), call["VpcId"]
@@ -218,6 +238,14 @@ def delete_internet_gateway(call: Call) -> dict[str, Any]:
     answer = call.forward()
     network.tags.pop(identifier, None)
     return answer
+
+
+@operation("ec2", "AllocateAddress")
+def allocate_address(call: Call) -> dict[str, Any]:
+    """An address; those of a pool of one's own have no quota."""
+    if call.get("PublicIpv4Pool", "amazon") == "amazon":
+        _allow(call, "L-0263D0A3", len(ec2(call).addresses), "address")
+    return call.forward()
 
 
 @operation("ec2", "ReleaseAddress")
@@ -303,6 +331,13 @@ def _nat_view(network: Any, nat: Any) -> dict[str, Any]:
     return view
 
 
+def _beside(network: Any, subnet: str) -> int:
+    """How many NAT gateways the zone of a subnet has, those on their way out included."""
+    there = [nat for nat in network.nat_gateways.values() if nat.state not in ("deleted", "failed") and nat.subnet_id]
+    zones = [network.get_subnet(nat.subnet_id).availability_zone for nat in there]
+    return zones.count(network.get_subnet(subnet).availability_zone)
+
+
 @operation("ec2", "CreateNatGateway")
 def create_nat_gateway(call: Call) -> dict[str, Any]:
     network = ec2(call)
@@ -339,6 +374,7 @@ def create_nat_gateway(call: Call) -> dict[str, Any]:
         network.nat_gateways[nat.id] = nat
         nat.add_tags(tags)
     else:
+        _allow(call, "L-FE5A380F", _beside(network, call["SubnetId"]), "nat gateway")
         nat = network.create_nat_gateway(call["SubnetId"], allocation, tags, kind)
         nat.availability_mode = "zonal"
         subnet = network.get_subnet(call["SubnetId"])
@@ -475,6 +511,13 @@ def associate_route_table(call: Call) -> dict[str, Any]:
     return call.forward()
 
 
+@operation("ec2", "CreateRouteTable")
+def create_route_table(call: Call) -> dict[str, Any]:
+    there = [table for table in ec2(call).route_tables.values() if table.vpc_id == call["VpcId"]]
+    _allow(call, "L-589F43AA", len(there), "route table")
+    return call.forward()
+
+
 @operation("ec2", "DeleteRouteTable")
 def delete_route_table(call: Call) -> dict[str, Any]:
     network, identifier = ec2(call), call["RouteTableId"]
@@ -499,6 +542,8 @@ def create_network_acl(call: Call) -> dict[str, Any]:
     network = ec2(call)
     again = repeated(call, "ClientToken", _MISMATCH)
     if again is None or again not in network.network_acls:
+        there = [acl for acl in network.network_acls.values() if acl.vpc_id == call["VpcId"]]
+        _allow(call, "L-B4A6D682", len(there), "network acl")
         answer = call.forward()
         again = answer["NetworkAcl"]["NetworkAclId"]
         for egress in (True, False):
@@ -728,6 +773,13 @@ def create_vpc_endpoint(call: Call) -> dict[str, Any]:
             _check_private_dns(network, vpc, service)
         if not groups:
             groups = [group.id for group in network.groups[vpc_id].values() if group.name == "default"]
+    there = [
+        item for item in network.vpc_end_points.values() if item.vpc_endpoint_type == kind and item.state != "deleted"
+    ]
+    if kind == "Gateway":
+        _allow(call, "L-1B52E74A", len(there), "vpc endpoint")
+    else:
+        _allow(call, "L-29B6F2EB", sum(item.vpc_id == vpc_id for item in there), "vpc endpoint")
     made = network.create_vpc_endpoint(
         vpc_id,
         service,

@@ -21,7 +21,7 @@ from rehearsal.emulator import control_plane
 from rehearsal.emulator.control_plane import ClusterFacts
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
-from rehearsal.emulator.services import tagging
+from rehearsal.emulator.services import quotas, tagging
 from rehearsal.emulator.services.common import (
     ec2,
     is_referenced,
@@ -105,6 +105,7 @@ class Thing:
     updates: dict[str, Update] = field(default_factory=dict)
     behind: Callable[[], bool] = lambda: True
     created: bool = False
+    failed: bool = False
 
     def settle(self) -> None:
         """Apply the updates whose time has come."""
@@ -119,6 +120,8 @@ class Thing:
         """The status as of now."""
         if self.gone is not None:
             return "DELETING"
+        if self.failed:
+            return "CREATING" if time.time() < self.ready else "CREATE_FAILED"
         self.created = self.created or (time.time() >= self.ready and self.behind())
         if not self.created:
             return "CREATING"
@@ -347,6 +350,16 @@ def _cluster_view(cluster: Cluster) -> dict[str, Any]:
     return view
 
 
+def _allow(call: Call, quota: str, used: int, what: str, **members: str) -> None:
+    """Refuse one more of something than its quota allows."""
+    quotas.allow(
+        call,
+        quota,
+        used,
+        lambda limit: _error("ResourceLimitExceededException", f"{what} limit of {limit} has been reached.", **members),
+    )
+
+
 @operation("eks", "CreateCluster")
 def create_cluster(call: Call) -> dict[str, Any]:
     clusters = _clusters(call)
@@ -356,6 +369,7 @@ def create_cluster(call: Call) -> dict[str, Any]:
     name = call["name"]
     if name in clusters:
         raise _error("ResourceInUseException", f"Cluster already exists with name: {name}", clusterName=name)
+    _allow(call, "L-1194D53C", len(clusters), "Cluster", clusterName=name)
     version = call.get("version", DEFAULT_VERSION)
     if version not in VERSIONS:
         raise _invalid(f"unsupported Kubernetes version {version}", clusterName=name)
@@ -795,16 +809,51 @@ def _release(version: str) -> str:
     return f"{VERSIONS[version].patch}-20260120"
 
 
+def _within_vcpus(call: Call, thing: Thing, kind: str) -> Thing:
+    """Have a node group's creation fail when its instances are too many: nothing is refused, its nodes never come.
+
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_Issue.html (AsgInstanceLaunchFailures). What other
+    node groups were asked for counts, since their nodes are instances only where there are real clusters.
+    """
+    lifecycle = "spot" if thing.doc["capacityType"] == "SPOT" else "on-demand"
+    others = [
+        (kinds[0], other.doc["scalingConfig"]["desiredSize"])
+        for cluster in _clusters(call).values()
+        for other in cluster.nodegroups.values()
+        if not other.failed
+        and (other.doc["capacityType"] == "SPOT") == (lifecycle == "spot")
+        and (kinds := other.doc.get("instanceTypes"))
+    ]
+    try:
+        quotas.check_vcpus(
+            call.world, ec2(call), kind, lifecycle, int(thing.doc["scalingConfig"]["desiredSize"]), others
+        )
+    except AwsError as error:
+        text = f"You've reached your quota for the number of instances: {error.message} Launching EC2 instance failed."
+        group = thing.doc["resources"]["autoScalingGroups"][0]["name"]
+        thing.doc["health"] = {
+            "issues": [{"code": "AsgInstanceLaunchFailures", "message": text, "resourceIds": [group]}]
+        }
+        thing.failed = True
+    return thing
+
+
+def _check_new_nodegroup(call: Call, cluster: Cluster, name: str) -> None:
+    owner = cluster.doc["name"]
+    if name in cluster.nodegroups:
+        message = f"NodeGroup already exists with name {name} and cluster name {owner}"
+        raise _error("ResourceInUseException", message, clusterName=owner, nodegroupName=name)
+    _allow(call, "L-6D54EA21", len(cluster.nodegroups), "Nodegroup", clusterName=owner, nodegroupName=name)
+
+
 @operation("eks", "CreateNodegroup")
-def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branch per refusal
+def create_nodegroup(call: Call) -> dict[str, Any]:
     cluster = _cluster(call, active=True)
     again = _token(call)
     if again in cluster.nodegroups:
         return {"nodegroup": _nodegroup_view(cluster.nodegroups[again])}
     name, owner = call["nodegroupName"], call["clusterName"]
-    if name in cluster.nodegroups:
-        message = f"NodeGroup already exists with name {name} and cluster name {owner}"
-        raise _error("ResourceInUseException", message, clusterName=owner, nodegroupName=name)
+    _check_new_nodegroup(call, cluster, name)
     role = call["nodeRole"]
     _check_role(
         call,
@@ -871,7 +920,7 @@ def create_nodegroup(call: Call) -> dict[str, Any]:  # noqa: PLR0912 - one branc
         if optional in call.params:
             doc[optional] = call[optional]
     made = Thing(doc, call.world.due("eks-nodegroup"), behind=lambda: _settled(cluster, "nodegroup", name))
-    cluster.nodegroups[name] = made
+    cluster.nodegroups[name] = _within_vcpus(call, made, types[0] if types else data["InstanceType"])
     remember(call, "clientRequestToken", name)
     if cluster.doc["accessConfig"]["authenticationMode"] != "CONFIG_MAP" and role not in cluster.entries:
         _new_entry(call, cluster, role, "EC2_LINUX", ["system:nodes"], "system:node:{{EC2PrivateDNSName}}", {})
@@ -986,6 +1035,7 @@ def create_fargate_profile(call: Call) -> dict[str, Any]:
     if name in cluster.fargate:
         message = f"A Fargate Profile already exists with this name in this cluster: {name}"
         raise _error("ResourceInUseException", message, clusterName=owner)
+    _allow(call, "L-33415657", len(cluster.fargate), "Fargate profile", clusterName=owner)
     if any(profile.status() in ("CREATING", "DELETING") for profile in cluster.fargate.values()):
         message = f"Cannot create Fargate Profile {name} because another profile is being created or deleted"
         raise _error("ResourceInUseException", message, clusterName=owner)

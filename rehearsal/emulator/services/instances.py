@@ -31,6 +31,7 @@ from rehearsal.emulator.services.common import ec2, no_dry_run, remember, repeat
 from rehearsal.emulator.services.ec2 import matches
 from rehearsal.emulator.services.images import ensure
 from rehearsal.emulator.services.instance_types import architecture, offered
+from rehearsal.emulator.services.quotas import check_vcpus
 from rehearsal.emulator.world import FACTORS, LINGER, World, letters
 
 MISMATCH = AwsError(
@@ -170,6 +171,8 @@ def check(world: World, network: Any, launch: Launch, count: int) -> None:
         raise AwsError("InsufficientFreeAddressesInSubnet", message + "instances.")
     if launch.lifecycle == "spot":
         _check_spot(world, network, launch.caller)
+    if (data.get("Placement") or {}).get("Tenancy") != "host":
+        check_vcpus(world, network, kind, launch.lifecycle, count)
     if any(item.fits(kind, zone, launch.lifecycle) for item in shortages(world)):
         if launch.lifecycle == "spot":
             text = "There is no Spot capacity available that matches your request."

@@ -22,7 +22,7 @@ from moto.iam.models import iam_backends
 
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
-from rehearsal.emulator.services import tagging
+from rehearsal.emulator.services import quotas, tagging
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, World, letters
 
 _LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -517,6 +517,13 @@ def list_organizational_units_for_parent(call: Call) -> dict[str, Any]:
 def create_account(call: Call) -> dict[str, Any]:
     organization = _org(call)
     pending = [c for c in organization.creations.values() if c.state == "IN_PROGRESS"]
+    # Closed accounts count until they are gone for good.
+    there = sum(node.kind == "ACCOUNT" for node in organization.nodes.values()) + len(pending)
+    message = "You have exceeded the allowed number of AWS accounts."
+    reason = "ACCOUNT_NUMBER_LIMIT_EXCEEDED"
+    quotas.allow(
+        call, "L-E619E033", there, lambda _limit: AwsError("ConstraintViolationException", message, Reason=reason)
+    )
     if len(pending) >= MOST_CREATIONS:
         message = "You have sent too many requests in too short a period of time. The quota helps protect against "
         message += "denial-of-service attacks. Try again later."

@@ -28,7 +28,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
 from rehearsal.emulator.services import ec2 as network_service
-from rehearsal.emulator.services import tagging
+from rehearsal.emulator.services import quotas, tagging
 from rehearsal.emulator.services.common import ec2, key_by_id, role_by_arn, subnet_by_id
 from rehearsal.emulator.services.rds_catalog import (
     ALL_VERSIONS,
@@ -299,6 +299,18 @@ def _subnet_group(state: State, name: str) -> Subnets:
     return found
 
 
+def _allow(call: Call, quota: str, used: int, code: str, more: int = 1) -> None:
+    """Refuse more of something than its quota allows."""
+    quotas.allow(
+        call, quota, used, lambda limit: AwsError(code, f"The request exceeds the quota of {limit} ({quota})."), more
+    )
+
+
+def _allow_storage(call: Call, state: State, more: int) -> None:
+    used = sum(item.doc["AllocatedStorage"] for item in state.instances.values())
+    _allow(call, "L-7ADDB58A", used, "StorageQuotaExceeded", more)
+
+
 @operation("rds", "CreateDBSubnetGroup")
 def create_subnet_group(call: Call) -> dict[str, Any]:
     state, name = _state(call), call["DBSubnetGroupName"].lower()
@@ -306,6 +318,8 @@ def create_subnet_group(call: Call) -> dict[str, Any]:
         raise _value(f"DBSubnetGroupName {name} is not valid.")
     if name in state.subnets:
         raise AwsError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
+    # RDS makes the default groups by itself, of subnets and of parameters; they don't count here.
+    _allow(call, "L-48C6BF61", sum(key != "default" for key in state.subnets), "DBSubnetGroupQuotaExceeded")
     vpc = _check_subnets(call, call["SubnetIds"])
     group = Subnets(
         name,
@@ -399,6 +413,8 @@ def create_parameter_group(call: Call) -> dict[str, Any]:
         raise _value(f"The parameter DBParameterGroupName is not a valid identifier: {name}")
     if name in state.groups or name.startswith("default."):
         raise AwsError("DBParameterGroupAlreadyExists", f"Parameter group {name} already exists")
+    own = sum(not key.startswith("default.") for key in state.groups)
+    _allow(call, "L-DE55804A", own, "DBParameterGroupQuotaExceeded")
     group = Group(name, family, call["Description"], call.arn(f"pg:{name}"), _tags(call.get("Tags", [])))
     state.groups[name] = group
     return {"DBParameterGroup": _group_view(group)}
@@ -956,6 +972,8 @@ def _create(  # noqa: PLR0915 - one statement per member
     kind = given.get("StorageType", "gp3" if given.get("Iops") is None else "io1")
     size = given["AllocatedStorage"]
     iops, throughput = _check_storage(size, kind, given.get("Iops"), given.get("StorageThroughput"))
+    _allow(call, "L-7B6409FD", len(state.instances), "InstanceQuotaExceeded")
+    _allow_storage(call, state, size)
     if given.get("MaxAllocatedStorage") is not None and given["MaxAllocatedStorage"] < size * 1.1:
         raise _combination("Max storage size must be at least 10% greater than storage size")
     retention = given.get("BackupRetentionPeriod", 1)
@@ -1152,6 +1170,7 @@ def modify_instance(call: Call) -> dict[str, Any]:  # noqa: PLR0915 - one statem
     for member in _PLAIN & call.params.keys():
         changes[_RENAMED.get(member, member)] = call[member]
     _check_changes(call, state, instance, changes)
+    _allow_storage(call, state, max(0, changes.get("AllocatedStorage", 0) - doc["AllocatedStorage"]))
     now = call.get("ApplyImmediately", False)
     later = {key: value for key, value in changes.items() if doc.get(key) != value}
     waiting = {_RENAMED.get(member, member) for member in _DEFERRED}
