@@ -6,7 +6,7 @@ SUITE := $(PY) -m tools.suite
 # The checkout's tools come first, so that whatever calls `ansible-playbook` by name gets ours.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv check lint unit contract emulator programs kubernetes sanity molecule rehearse rehearse-down bench published docs test clean
+.PHONY: help venv check lint unit contract emulator programs kubernetes sanity molecule rehearse rehearse-down bench published prices docs test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -60,6 +60,9 @@ docs: venv ## generate the roles' README, docs/modules and docs/kinds.md
 
 published: venv ## write the roles' lock files of charts and manifests from versions.yml
 	@$(PY) -m tools.published
+
+prices: venv ## read the table of prices anew from AWS's price list: make prices REGIONS="eu-central-1"
+	@$(PY) -m tools.prices $(REGIONS)
 
 clean: ## remove .venv, build and caches
 	@[ ! -d build/molecule/state ] || $(PY) -m rehearsal down --state-dir build/molecule/state

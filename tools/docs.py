@@ -194,9 +194,6 @@ def registered_kinds() -> dict[str, Any]:
     """Return the kinds by name; none as long as there is no registry."""
     if not (ROOT / "plugins/module_utils/_kinds/registry.py").exists():
         return {}
-    path = str(ROOT / "collections")
-    if path not in sys.path:
-        sys.path.insert(0, path)
     return dict(importlib.import_module(REGISTRY).KINDS)
 
 

@@ -26,7 +26,14 @@ from ansible_collections.innovate.platform.plugins.plugin_utils.cost.charges imp
     Assumed,
 )
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate, lines, monthly
-from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table import PATH, Table, dump, load, problems_of
+from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table import (
+    PATH,
+    Table,
+    default,
+    dump,
+    load,
+    problems_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL_KINDS = {**KINDS, "manifest": Manifest, "manifest_set": ManifestSet}
@@ -325,7 +332,7 @@ def test_the_table_is_as_it_has_to_be() -> None:
 
 
 def test_the_table_has_the_regions_of_the_inventories_and_the_nodes_that_karpenter_may_make() -> None:
-    table = load()
+    table = default()
     texts = [path.read_text() for path in ROOT.glob("inventories/**/*.yml") if not path.is_symlink()]
     variables = [found for text in texts if isinstance(found := yaml.safe_load(text), dict)]
     regions = {found["platform_region"] for found in variables if "platform_region" in found}
@@ -343,7 +350,7 @@ def test_the_table_has_the_regions_of_the_inventories_and_the_nodes_that_karpent
 def test_the_prices_of_a_family_go_with_its_sizes() -> None:
     """A slip of the pen stands out: double the size is double the price."""
     sizes = {"small": 0.25, "medium": 0.5, "large": 1, "xlarge": 2, "2xlarge": 4, "4xlarge": 8}
-    table = load()
+    table = default()
     for region in table.regions:
         for item, found in table.document["regions"][region].items():
             family, _dot, size = item.removeprefix("ec2/").partition(".")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from .charges import CHARGES, Assumed, Assumption, Charge, Context, Unknown, charges
-from .table import CURRENCY, Table, load
+from .table import CURRENCY, Table, default
 
 Side = Literal["before", "after"]
 _GENERAL = "A month has 730 hours, at list prices: On-Demand, before tax, discounts, free tier and support plan."
@@ -113,7 +113,7 @@ def estimate(
     :param assumed: how much goes through what is paid by the gigabyte.
     :param today: decides which Kubernetes versions are in extended support.
     """
-    prices = table or load()
+    prices = table or default()
     notes = _Notes()
     by_stack = []
     for stack in stacks:
@@ -150,7 +150,7 @@ def lines(
     today: datetime.date | None = None,
 ) -> list[Line]:
     """Return every charge of a stack, before and after, for who wants to see what a sum is made of."""
-    return list(_lines(stack, table or load(), assumed or Assumed(), today or _today(), _Notes()))
+    return list(_lines(stack, table or default(), assumed or Assumed(), today or _today(), _Notes()))
 
 
 def monthly(
@@ -168,7 +168,7 @@ def monthly(
         (``volume_type``, ``volume_size``, ``iops``, ``throughput``), ``ec2_instance`` (``instance_type``) or
         ``load_balancer`` (``type``: ``application`` or ``network``).
     """
-    prices, notes = table or load(), _Notes()
+    prices, notes = table or default(), _Notes()
     item = {"address": kind, "kind": kind, "before": None, "after": dict(properties)}
     stack = {"account": {"region": region}, "billable": [item]}
     found = list(_lines(stack, prices, assumed or Assumed(), today or _today(), notes))

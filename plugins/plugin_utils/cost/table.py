@@ -114,7 +114,12 @@ def unit_of(item: str) -> str | None:
 
 
 @cache
-def load(path: Path = PATH) -> Table:
+def default() -> Table:
+    """Return the collection's own table, which is read once."""
+    return load(PATH)
+
+
+def load(path: Path) -> Table:
     """Read a table.
 
     :raises ValueError: with all that is wrong with it, one sentence each.

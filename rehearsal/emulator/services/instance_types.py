@@ -52,8 +52,12 @@ def on_demand_price(kind: str, region: str) -> float:
     made *= 1 + 0.02 * max(0, int(next((c for c in kind if c.isdigit()), "5")) - 6)
     made += info.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0) * 0.00008
     made += info.get("GpuInfo", {}).get("TotalGpuMemoryInMiB", 0) / 1024 * _GPU_GIB
-    factor = next((value for key, value in _REGIONS.items() if region.startswith(key)), 1.2)
-    return float(round(made * factor, 4))
+    return float(round(made * region_factor(region), 4))
+
+
+def region_factor(region: str) -> float:
+    """How much more a region costs than us-east-1."""
+    return next((value for key, value in _REGIONS.items() if region.startswith(key)), 1.2)
 
 
 def spot_price(kind: str, zone: str) -> float:

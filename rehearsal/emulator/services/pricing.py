@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Price List of EC2's instances: Linux, On-Demand, of every region whose offerings are known.
+"""The Price List: EC2's instances (Linux, On-Demand) of every region whose offerings are known, and ``price_catalog``.
 
 Shapes: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/price-changes.html and the list's own documents.
 The prices follow the rule of ``instance_types``.
@@ -19,8 +19,9 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
 from rehearsal.emulator.services.instance_types import on_demand_price
+from rehearsal.emulator.services.price_catalog import CATALOG, Product, usage
 
-_SERVICE = "AmazonEC2"
+_EC2 = "AmazonEC2"
 #: Where the price list answers (https://docs.aws.amazon.com/general/latest/gr/billing.html).
 _ENDPOINTS = ("us-east-1", "eu-central-1", "ap-south-1")
 _TERM, _RATE = "JRTCKXETXF", "6YS6EN2CT7"
@@ -42,12 +43,13 @@ def _family(kind: str) -> str:
 
 
 @cache
-def products(region: str) -> tuple[tuple[dict[str, str], str, float], ...]:
-    """(attributes, product family, price) of each product that a region has."""
-    return tuple(_products(region))
+def products(service: str, region: str) -> tuple[Product, ...]:
+    """The products that a service has in a region."""
+    instances = _instances(region) if service == _EC2 else ()
+    return (*instances, *CATALOG[service](region))
 
 
-def _products(region: str) -> Iterator[tuple[dict[str, str], str, float]]:
+def _instances(region: str) -> Iterator[Product]:
     for item in INSTANCE_TYPE_OFFERINGS["region"].get(region, []):
         kind = item["InstanceType"]
         if kind not in INSTANCE_TYPES:
@@ -71,48 +73,56 @@ def _products(region: str) -> Iterator[tuple[dict[str, str], str, float]]:
             "preInstalledSw": "NA",
             "processorArchitecture": "64-bit",
             "regionCode": region,
-            "servicecode": _SERVICE,
+            "servicecode": _EC2,
             "servicename": "Amazon Elastic Compute Cloud",
             "tenancy": "Shared",
-            "usagetype": f"BoxUsage:{kind}",
+            "usagetype": usage(region, f"BoxUsage:{kind}"),
             "vcpu": str(info["VCpuInfo"]["DefaultVCpus"]),
         }
         family = "Compute Instance (bare metal)" if metal else "Compute Instance"
-        dedicated = {**attributes, "tenancy": "Dedicated", "usagetype": f"DedicatedUsage:{kind}"}
+        dedicated = {**attributes, "tenancy": "Dedicated", "usagetype": usage(region, f"DedicatedUsage:{kind}")}
         if not metal:
-            yield attributes, family, price
-            yield dedicated, family, round(price * _DEDICATED, 4)
+            yield Product(attributes, family, "Hrs", (("0", price),))
+            # Of the same name and price but for an hour that nobody uses.
+            held = {"capacitystatus": "UnusedCapacityReservation", "usagetype": usage(region, f"UnusedBox:{kind}")}
+            yield Product({**attributes, **held}, family, "Hrs", (("0", price),))
+            yield Product(dedicated, family, "Hrs", (("0", round(price * _DEDICATED, 4)),))
         else:
-            yield dedicated, family, price
+            yield Product(dedicated, family, "Hrs", (("0", price),))
 
 
-def _document(attributes: dict[str, str], family: str, price: float) -> str:
-    text = f"{attributes['regionCode']}/{attributes['usagetype']}"
-    sku = hashlib.sha256(text.encode()).hexdigest()[:16].upper()
+def _document(product: Product) -> str:
+    attributes, service = product.attributes, product.attributes["servicecode"]
+    text = "/".join((service, attributes["regionCode"], attributes["usagetype"], attributes.get("databaseEngine", "")))
+    sku = hashlib.sha256(f"{text}/{product.family}".encode()).hexdigest()[:16].upper()
     term = f"{sku}.{_TERM}"
-    rate = f"{term}.{_RATE}"
-    owner = "On Demand" if attributes["tenancy"] == "Shared" else "Dedicated"
-    dimension = {
-        "appliesTo": [],
-        "beginRange": "0",
-        "description": f"${price} per {owner} Linux {attributes['instanceType']} Instance Hour",
-        "endRange": "Inf",
-        "pricePerUnit": {"USD": f"{price:.10f}"},
-        "rateCode": rate,
-        "unit": "Hrs",
-    }
+    ends = [begin for begin, _usd in product.tiers[1:]] + ["Inf"]
+    dimensions = {}
+    for number, ((begin, usd), end) in enumerate(zip(product.tiers, ends, strict=True)):
+        # The only tier of most has the same code everywhere.
+        rate = f"{term}.{_RATE}" if len(product.tiers) == 1 else f"{term}.TIER{number:06}"
+        dimensions[rate] = {
+            "appliesTo": [],
+            "beginRange": begin,
+            "description": f"${usd:g} per {product.unit}: {attributes['usagetype']}",
+            "endRange": end,
+            "pricePerUnit": {"USD": f"{usd:.10f}"},
+            "rateCode": rate,
+            "unit": product.unit,
+        }
     offer = {
         "effectiveDate": _DATE,
         "offerTermCode": _TERM,
-        "priceDimensions": {rate: dimension},
+        "priceDimensions": dimensions,
         "sku": sku,
         "termAttributes": {},
     }
+    described = {"attributes": attributes, "sku": sku}
     return json.dumps(
         {
-            "product": {"attributes": attributes, "productFamily": family, "sku": sku},
+            "product": described if product.family is None else {**described, "productFamily": product.family},
             "publicationDate": _DATE,
-            "serviceCode": _SERVICE,
+            "serviceCode": service,
             "terms": {"OnDemand": {term: offer}},
             "version": "20260101000000",
         },
@@ -141,19 +151,23 @@ def get_products(call: Call) -> dict[str, Any]:
     if call.region not in _ENDPOINTS:
         message = f"The Price List API answers in {', '.join(_ENDPOINTS)}, not in {call.region}."
         raise AwsError("AccessDeniedException", message)
-    if call["ServiceCode"] != _SERVICE:
-        raise AwsError("NotFoundException", f"The emulator has no prices of {call['ServiceCode']}.")
+    service = call["ServiceCode"]
+    if service not in CATALOG:
+        raise AwsError("NotFoundException", f"The emulator has no prices of {service}.")
     filters = call.get("Filters", [])
     named = [
         item["Value"] for item in filters if item["Field"].lower() == "regioncode" and item["Type"] == "TERM_MATCH"
     ]
     found = []
     for region in named or sorted(INSTANCE_TYPE_OFFERINGS["region"]):
-        for attributes, family, price in products(region):
-            have = {**{key.lower(): value for key, value in attributes.items()}, "productfamily": family}
-            if all(_fits(item, have) for item in filters):
-                found.append((attributes, family, price))
+        if region in INSTANCE_TYPE_OFFERINGS["region"]:
+            found += [item for item in products(service, region) if _passes(filters, item)]
     expired = AwsError("InvalidNextTokenException", "The token is invalid.")
     items, token = page(found, call.get("NextToken"), call.get("MaxResults", 100), expired)
-    documents = [_document(*item) for item in items]
+    documents = [_document(item) for item in items]
     return {"FormatVersion": "aws_v1", "PriceList": documents, **({"NextToken": token} if token else {})}
+
+
+def _passes(filters: list[dict[str, str]], product: Product) -> bool:
+    have = product.searchable()
+    return all(_fits(item, have) for item in filters)
