@@ -34,6 +34,7 @@ FACTORS: dict[str, float] = {
     "delete": 1.0,
     "instance": 1.0,
     "instance-boot": 1.0,
+    "interface-release": 1.0,
     "quota": 1.0,
 }
 

@@ -12,7 +12,7 @@ import fnmatch
 import ipaddress
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.ec2.models.nat_gateways import NatGateway
@@ -89,11 +89,43 @@ def _address_in(subnet: Any) -> str:
     return str(network[random.randint(4, network.num_addresses - 2)])
 
 
-def _interface(network: Any, subnet: Any, groups: list[str], description: str) -> Any:
+def managed_interface(network: Any, subnet: Any, groups: list[str], description: str) -> Any:
+    """A network interface that a service has put into a subnet: whoever owns the subnet can't delete it.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/requester-managed-eni.html
+    """
     made = network.create_network_interface(subnet, _address_in(subnet), group_ids=groups, description=description)
     made.requester_managed = True
     made.status = "in-use"
     return made
+
+
+def _released(call: Call) -> dict[str, float]:
+    return call.world.store("ec2-released", call.account, call.region, dict)
+
+
+def release(call: Call, interfaces: Iterable[str]) -> None:
+    """Let go of a service's interfaces: they stay for some time after what they were for is gone (minutes on AWS)."""
+    due = call.world.due("interface-release")
+    for identifier in interfaces:
+        _released(call).setdefault(identifier, due)
+    _drop_released(call)
+
+
+def _drop_released(call: Call) -> None:
+    network = ec2(call)
+    for identifier, due in list(_released(call).items()):
+        if time.time() >= due:
+            del _released(call)[identifier]
+            network.enis.pop(identifier, None)
+
+
+@operation("ec2", "DescribeNetworkInterfaces")
+def describe_network_interfaces(call: Call) -> dict[str, Any]:
+    """Moto's, as of now."""
+    _settle(call)
+    _used(call)
+    return call.forward()
 
 
 # --- VPCs and subnets -----------------------------------------------------------------------------------------------
@@ -268,8 +300,9 @@ def _nat_states(call: Call) -> dict[str, Transition]:
 
 
 def _settle(call: Call) -> None:
-    """Finish what time has finished: NAT gateways and endpoints that come and go."""
+    """Finish what time has finished: NAT gateways, endpoints and interfaces that come and go."""
     network, states = ec2(call), _nat_states(call)
+    _drop_released(call)
     for identifier, transition in list(states.items()):
         nat = network.nat_gateways.get(identifier)
         if nat is None:
@@ -293,8 +326,7 @@ def _settle(call: Call) -> None:
         if transition.over() and endpoint.state == "deleted":
             del network.vpc_end_points[identifier]
             network.tags.pop(identifier, None)
-            for interface in endpoint.network_interface_ids:
-                network.enis.pop(interface, None)
+            release(call, endpoint.network_interface_ids)
 
 
 def _free_nat(network: Any, nat: Any) -> None:
@@ -813,7 +845,7 @@ def create_vpc_endpoint(call: Call) -> dict[str, Any]:
 
 
 def _endpoint_interface(network: Any, endpoint: Any, subnet: str) -> str:
-    made = _interface(
+    made = managed_interface(
         network, network.get_subnet(subnet), list(endpoint.security_group_ids), f"VPC Endpoint Interface {endpoint.id}"
     )
     made.interface_type = "vpc_endpoint"

@@ -325,8 +325,7 @@ def _make_network(call: Call, name: str, subnets: list[Any], groups: list[str]) 
 
 def _remove_network(call: Call, cluster: Cluster) -> None:
     network = ec2(call)
-    for interface in cluster.interfaces:
-        network.enis.pop(interface, None)
+    network_service.release(call, cluster.interfaces)
     group = cluster.doc["resourcesVpcConfig"]["clusterSecurityGroupId"]
     # As of every security group: one that another's rule names stays, here as something that nobody owns any more.
     if not is_referenced(network, group):

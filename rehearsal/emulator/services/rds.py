@@ -96,6 +96,7 @@ class Instance:
     stopped: str | None = None
     secret: str | None = None
     rebooted: float = 0.0
+    interfaces: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -184,8 +185,31 @@ def _settle(call: Call, state: State, name: str, instance: Instance) -> None:
         if not final:
             postgres(call.world).delete(_key(call.account, call.region, name))
             del state.instances[name]
+            network_service.release(call, instance.interfaces.values())
             if instance.secret:
                 _drop_secret(call, instance.secret)
+            return
+    _place_interfaces(call, state, instance)
+
+
+def _place_interfaces(call: Call, state: State, instance: Instance) -> None:
+    """Have a network interface in each zone that the instance is in, with the security groups that it has now."""
+    network = ec2(call)
+    group = state.subnets.get(instance.subnet_group)
+    subnets = [subnet_by_id(call, identifier) for identifier in group.subnets] if group is not None else []
+    by_zone = {subnet.availability_zone: subnet for subnet in reversed(subnets) if subnet is not None}
+    zones = [instance.doc["AvailabilityZone"]]
+    zones += [instance.doc["SecondaryAvailabilityZone"]] if instance.doc.get("SecondaryAvailabilityZone") else []
+    network_service.release(call, [instance.interfaces.pop(zone) for zone in set(instance.interfaces) - set(zones)])
+    groups = [item["VpcSecurityGroupId"] for item in instance.doc["VpcSecurityGroups"]]
+    for zone in zones:
+        if zone in by_zone and zone not in instance.interfaces:
+            made = network_service.managed_interface(network, by_zone[zone], groups, "RDSNetworkInterface")
+            made.requester_id = "amazon-rds"
+            instance.interfaces[zone] = made.id
+        made = network.enis.get(instance.interfaces.get(zone))
+        if made is not None and [item.id for item in made.group_set] != groups:
+            made._group_set = [network.get_security_group_from_id(identifier) for identifier in groups]
 
 
 def _used(call: Call) -> set[str]:
@@ -1079,6 +1103,7 @@ def _create(  # noqa: PLR0915 - one statement per member
         _make_secret(call, instance, given.get("MasterUserSecretKmsKeyId"))
     _log_groups(call, name, exports)
     state.instances[name] = instance
+    _place_interfaces(call, state, instance)
     postgres(call.world).create(_key(call.account, call.region, name), _settings(instance, group), source)
     return {"DBInstance": _view(call, state, name, instance)}
 
