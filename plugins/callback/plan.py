@@ -33,6 +33,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._plan.document i
 from ansible_collections.innovate.platform.plugins.plugin_utils import plan_text, run_directory
 
 GATE = "innovate.platform.plan_gate"
+DRIFT = "innovate.platform.drift_report"
 
 
 class CallbackModule(CallbackBase):
@@ -57,6 +58,9 @@ class CallbackModule(CallbackBase):
         """Show the plan before anybody decides on it."""
         if task.action == GATE and task.args.get("step", "decide") == "decide":
             self._show_plan()
+        elif task.action == DRIFT:
+            # The report shows what the plans found; nobody is going to carry them out.
+            self._shown = max(self._shown, len(self._planned))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Take what a module planned or did."""
@@ -68,7 +72,7 @@ class CallbackModule(CallbackBase):
         host = result.host.get_name()
         for item in _results(result.result):
             self._take(host, item)
-            if item.get("failed") and not ignore_errors and result.task.action != GATE:
+            if item.get("failed") and result.task.action not in (GATE, DRIFT):
                 problems = item.get("problems") or [str(item.get("msg", "failed"))]
                 failure = {"host": host, "task": result.task.get_name(), "problems": problems}
                 run_directory.append("failures.jsonl", failure)
@@ -83,7 +87,7 @@ class CallbackModule(CallbackBase):
     def _take(self, host: str, result: Mapping[str, Any]) -> None:
         if not {"stack", "account", "changes", "applied"} <= set(result):
             return
-        fields = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "needs")
+        fields = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "needs", "known", "foreign")
         taken = {"host": host, **{name: result[name] for name in fields if name in result}}
         if result["applied"]:
             self._applied.append(taken)
