@@ -34,6 +34,8 @@ from ansible_collections.innovate.platform.plugins.plugin_utils import plan_text
 
 GATE = "innovate.platform.plan_gate"
 DRIFT = "innovate.platform.drift_report"
+TAKEN = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "needs", "known", "foreign")
+"""What of a result is kept."""
 
 
 class CallbackModule(CallbackBase):
@@ -87,8 +89,7 @@ class CallbackModule(CallbackBase):
     def _take(self, host: str, result: Mapping[str, Any]) -> None:
         if not {"stack", "account", "changes", "applied"} <= set(result):
             return
-        fields = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "needs", "known", "foreign")
-        taken = {"host": host, **{name: result[name] for name in fields if name in result}}
+        taken = {"host": host, **{name: result[name] for name in TAKEN if name in result}}
         if result["applied"]:
             self._applied.append(taken)
         else:
