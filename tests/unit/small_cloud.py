@@ -16,6 +16,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._engine.kind imp
     STACK_TAG,
     Kind,
     Observed,
+    Pending,
     Property,
     Scope,
     State,
@@ -89,9 +90,9 @@ class Fake(Kind):
         session.note("tag", tags[ADDRESS_TAG])
         session.things[observed.id] = replace(session.things[observed.id], tags={**observed.tags, **tags})
 
-    def ready(self, session: Cloud, observed: Observed) -> Observed | None:
+    def ready(self, session: Cloud, observed: Observed) -> Observed | Pending:
         if not session.due(self.name, observed.id):
-            return None
+            return Pending("BUILDING")
         session.things[observed.id] = replace(session.things[observed.id], state="ready")
         return session.things[observed.id]
 
@@ -132,8 +133,8 @@ class Store(Fake):
     attributes = ("arn", "endpoint")
     key = ("title",)
     holds_data = True
-
     slow = True
+
     def refuse(self, observed: Observed, properties: Mapping[str, Any]) -> list[str]:
         if properties["size"] < observed.properties["size"]:
             return [f"a store can't shrink from {observed.properties['size']} to {properties['size']}"]

@@ -90,7 +90,7 @@ def test_a_wait_holds_up_only_those_that_need_it() -> None:
     passed = threading.Event()
     cloud = Cloud(slow={"store": 10**9})
 
-    def progress(address: str, state: str, seconds: float) -> None:
+    def progress(address: str, state: str, seconds: float, status: str) -> None:
         # The store becomes ready only after both others are made.
         if {"create net.main", "create sub.a"} <= set(cloud.log):
             cloud.slow["store"] = 0
@@ -406,7 +406,7 @@ def test_what_is_never_ready_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatc
     told: list[tuple[str, str]] = []
     cloud = Cloud(slow={"net": 10**9})
 
-    def progress(address: str, state: str, seconds: float) -> None:
+    def progress(address: str, state: str, seconds: float, status: str) -> None:
         told.append((address, state))
 
     outcome = apply(planned(cloud, [NET, SUB]), KINDS, cloud, progress)
@@ -414,11 +414,29 @@ def test_what_is_never_ready_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatc
     assert outcome.skipped == {"sub.a": "net.main"}
 
 
-def test_waiting_is_told() -> None:
-    told: list[tuple[str, str]] = []
-    cloud = Cloud(slow={"net": 3})
-    apply(planned(cloud, [NET]), KINDS, cloud, lambda address, state, seconds: told.append((address, state)))
-    assert told == [("net.main", "ready")] * 3
+def test_waiting_is_told_in_the_clouds_own_words() -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def progress(address: str, state: str, seconds: float, status: str) -> None:
+        told.append((address, state, status))
+
+    apply(planned(Cloud(), [NET]), KINDS, Cloud(slow={"net": 3}), progress)
+    awaited = [("net.main", "ready", "BUILDING")] * 3
+    assert told == [("net.main", "begun", ""), *awaited, ("net.main", "done", "")]
+    told.clear()
+    apply(planned(Cloud(), [NET]), KINDS, Cloud(failing={"net.main"}), progress)
+    assert told == [("net.main", "begun", ""), ("net.main", "failed", "")]
+
+
+def test_who_may_not_go_on_begins_nothing_more_and_says_so_once() -> None:
+    cloud = Cloud()
+    halt = lambda: "the lock is lost" if cloud.log else ""  # noqa: E731  # one line
+    resources = [NET, SUB, *(Resource("net", f"n{number}", {"cidr": "c"}) for number in range(30))]
+    planned_all = planned(cloud, resources)
+    outcome = apply(planned_all, KINDS, cloud, halt=halt)
+    assert len(cloud.log) < 30
+    assert [str(error) for error in outcome.errors.values()] == ["the lock is lost"]
+    assert len(outcome.done) + len(outcome.errors) + len(outcome.skipped) == len(resources)
 
 
 def test_what_another_run_began_is_awaited() -> None:

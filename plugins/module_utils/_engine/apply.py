@@ -130,9 +130,7 @@ def apply(
 class _Worker:
     """Carries out single steps; what it shares between threads is guarded by one lock."""
 
-    def __init__(
-        self, plan: Plan, kinds: Mapping[str, Kind], session: Any, progress: Progress, halt: Halt
-    ) -> None:
+    def __init__(self, plan: Plan, kinds: Mapping[str, Kind], session: Any, progress: Progress, halt: Halt) -> None:
         self._kinds = kinds
         self._session = session
         self._progress = progress
@@ -341,18 +339,19 @@ class _Worker:
     def _await_ready(self, kind: Kind, observed: Observed, address: str) -> Observed:
         if address in self._begun:
             current = kind.ready(self._session, observed)
-            if not current:
-                with self._lock:
-                    self.outcome.awaits[address] = address
-            return current or observed
+            if isinstance(current, Observed):
+                return current
+            with self._lock:
+                self.outcome.awaits[address] = address
+            return observed
         found: list[Observed] = []
 
         def poll() -> bool | Pending:
             current = kind.ready(self._session, observed)
-            if not current:
-                return False if current is None else current
-            found.append(current)
-            return True
+            if isinstance(current, Observed):
+                found.append(current)
+                return True
+            return Pending() if current is None else current
 
         self._await(poll, kind.timeout, address, "ready")
         return found[0]

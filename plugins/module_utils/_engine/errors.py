@@ -34,6 +34,10 @@ class Tombstone(EngineError):
         super().__init__(f"the client token belongs to {identifier}, which has been deleted")
 
 
+class Halted(EngineError):
+    """A step wasn't begun, since no further step may be: the sentence says why."""
+
+
 class Unclear(EngineError):
     """A call that makes something got no answer, or one that tells nothing: it may have had its effect.
 

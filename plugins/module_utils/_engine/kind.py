@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -78,6 +78,19 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """The answer of a kind that something isn't ready, or isn't gone, yet. It counts as false.
+
+    :param status: the cloud's own word for how it stands, such as ``CREATING``; for people.
+    """
+
+    status: str = ""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What a kind is asked to bring about: all values known.
 
@@ -95,6 +108,20 @@ class Wanted:
 
     def __getitem__(self, name: str) -> Any:
         return self.properties[name]
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What isn't the stack's and stands in the way of a deletion, which would stop half-way.
+
+    :param text: a sentence: what is in the way, and what to do first.
+    :param stack: the stack of the same account that takes it along when it goes; empty if there is none.
+    :param address: an address, if listing it in ``allow_destroy`` consents to its end.
+    """
+
+    text: str
+    stack: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,8 +168,13 @@ class Kind(ABC):
     """A replacement is made before the old one goes; only for what has no unique name."""
     lookup: ClassVar[bool] = False
     """Read-only: something that another stack owns."""
+    closed_in: ClassVar[tuple[str, str] | None] = None
+    """A property and a kind: what that property places in something of that kind which is the stack's, without being
+    anybody's (access entries of a cluster, made by hand), is told as foreign. Nothing is done about it."""
     priced: ClassVar[tuple[str, ...] | None] = None
     """The properties that decide what it costs a month, maybe none (a flat price); None for what costs nothing."""
+    slow: ClassVar[bool] = False
+    """Takes minutes to be ready, so that a run that doesn't wait goes on without it."""
     timeout: ClassVar[int] = 900
     """Seconds to wait for readiness or disappearance."""
 
@@ -166,15 +198,16 @@ class Kind(ABC):
         """Write these tags, leaving others alone."""
         raise NotImplementedError(f"{self.name} has no tags")
 
-    def ready(self, session: Any, observed: Observed) -> Observed | None:
-        """Return it with its attributes as they are now once it is ready, None while it isn't; raise when it failed."""
+    def ready(self, session: Any, observed: Observed) -> Observed | Pending | None:
+        """Return it with its attributes as they are now once it is ready; raise when it failed.
+
+        While it isn't: :class:`Pending` with its status, or None where the API tells none.
+        """
         return observed
 
-    def gone(self, session: Any, observed: Observed) -> bool:
-        """Tell whether a deleted one has disappeared."""
+    def gone(self, session: Any, observed: Observed) -> bool | Pending:
+        """Tell whether a deleted one has disappeared; while it hasn't, with its status if the API tells it."""
         return True
-    slow: ClassVar[bool] = False
-    """Takes minutes to be ready, so that a run that doesn't wait goes on without it."""
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with declared properties, without any call. Values may be references."""
@@ -189,6 +222,17 @@ class Kind(ABC):
 
         Each is a clause such as ``it disables TAG_POLICY``; the update needs the consent of ``allow_destroy``.
         """
+        return []
+
+    def is_foreign(self, observed: Observed, mentioned: Set[str]) -> bool:
+        """Tell whether something untagged in a closed set was put there by somebody, rather than by the cloud itself.
+
+        :param mentioned: the strings that the stack's own resources hold (the roles of its node groups).
+        """
+        return True
+
+    def obstacles(self, session: Any, leaving: Sequence[Observed]) -> list[Obstacle]:
+        """Return what others have in, or on, what is to be deleted; asked before the first deletion of a stack."""
         return []
 
     def preflight(self, session: Any, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
