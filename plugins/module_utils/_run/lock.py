@@ -376,10 +376,11 @@ class Lock:
     def _refused(self, error: BaseException, operation: str, text: str = "") -> EngineError:
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
         if code in _DENIED:
-            where, arn = f"account {self._session.account_id}", self._session.arn("ssm", f"parameter{PREFIX}*")
+            where = f"account {self._session.account_id}"
+            arn = self._session.arn("ssm", f"parameter{PREFIX}*")
             return EngineError(
-                f"stack '{self._stack}' can't be locked: ssm:{operation} is denied in {where}: allow the role that this "
-                f"runs with ssm:GetParameterHistory, ssm:PutParameter and ssm:DeleteParameter on {arn}"
+                f"stack '{self._stack}' can't be locked: ssm:{operation} is denied in {where}: allow the role that "
+                f"this runs with ssm:GetParameterHistory, ssm:PutParameter and ssm:DeleteParameter on {arn}"
             )
         return EngineError(text or f"ssm:{operation} in account {self._session.account_id}: {error}")
 
