@@ -17,9 +17,12 @@ from ansible_collections.innovate.platform.plugins.module_utils._plan.document i
     collect,
     differences,
     dump,
+    latest,
     load,
 )
+from ansible_collections.innovate.platform.plugins.module_utils._preflight.findings import findings, notes
 from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
+from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate
 
 
 class ActionModule(ActionBase):
@@ -40,7 +43,12 @@ class ActionModule(ActionBase):
                 "plan_digest": {"type": "str"},
             }
         )
-        result = begin(arguments) if arguments["step"] == "begin" else decide(arguments)
+        if arguments["step"] == "begin":
+            result = begin(arguments)
+        else:
+            result = decide(arguments, applying=not self._task.check_mode)
+        for note in result.pop("notes", ()):
+            self._display.warning(note)
         problems = list(dict.fromkeys(result.pop("problems")))
         if problems:
             return {**result, "failed": True, "changed": False, "problems": problems, "msg": message(problems)}
@@ -64,16 +72,21 @@ def begin(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"problems": problems + found}
 
 
-def decide(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was planned, in short, and everything that speaks against it."""
-    plans = run_directory.items("plan.jsonl")
-    document = collect(plans)
+def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
+    """Return what was planned, in short, and everything that speaks against it.
+
+    :param applying: whether this run goes on to carry it out.
+    """
+    plans = latest(run_directory.items("plan.jsonl"))
+    cost = estimate(plans)
+    document = collect(plans, {name: cost[name] for name in ("before", "after", "currency", "as_of", "unknown")})
     problems = [
         f"{failure['host']}: {problem}"
         for failure in run_directory.items("failures.jsonl")
         for problem in failure["problems"]
     ]
     problems += [f"{plan['host']}: {problem}" for plan in plans for problem in plan.get("problems") or ()]
+    problems += findings(plans, applying=applying)
     if arguments["plan_out"]:
         try:
             Path(arguments["plan_out"]).write_text(dump(document), encoding="utf-8")
@@ -88,6 +101,8 @@ def decide(arguments: Mapping[str, Any]) -> dict[str, Any]:
         problems.append(f"the plan with the digest {digest} was approved, this one has {document['digest']}")
     return {
         "problems": problems,
+        "notes": notes(plans),
+        "cost": document["cost"],
         "digest": document["digest"],
         "totals": document["totals"],
         "changing": sorted(

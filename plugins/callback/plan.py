@@ -11,7 +11,8 @@ short_description: Show the plan of a whole run, over all accounts and stacks
 version_added: 0.1.0
 description:
   - Gathers what the modules of this collection plan (check mode) and do, and shows it in one piece, by account and
-    stack, each line of at most 100 columns, with one line of totals and the digest.
+    stack, each line of at most 100 columns, with one line of totals, the monthly cost before and after, and the
+    digest.
   - Playbooks with M(innovate.platform.plan_gate) show the plan before the first change, all others at the end.
   - What is planned is kept in the run's directory until the run ends; M(innovate.platform.plan_gate) reads it there.
     The environment variable E(INNOVATE_PLATFORM_RUN) says where.
@@ -29,12 +30,13 @@ from typing import Any
 from ansible import constants as C  # noqa: N812  # as Ansible itself names it
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.innovate.platform.plugins.module_utils._plan.document import COUNTED, collect
+from ansible_collections.innovate.platform.plugins.module_utils._plan.document import COUNTED, collect, latest
 from ansible_collections.innovate.platform.plugins.plugin_utils import plan_text, run_directory
+from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate
 
 GATE = "innovate.platform.plan_gate"
 DRIFT = "innovate.platform.drift_report"
-TAKEN = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "needs", "known", "foreign")
+TAKEN = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "preflight", "known", "foreign")
 """What of a result is kept."""
 
 
@@ -98,7 +100,7 @@ class CallbackModule(CallbackBase):
 
     def _show_plan(self) -> None:
         document = collect(self._planned)
-        self._print(("title", "Plan"), *plan_text.lines(document))
+        self._print(("title", "Plan"), *plan_text.lines(document), *plan_text.cost(estimate(latest(self._planned))))
         self._print(("title", f"Digest: {document['digest']}"))
         self._shown = len(self._planned)
 

@@ -71,6 +71,11 @@ totals:
   returned: O(step=decide)
   type: dict
   sample: {create: 212, update: 3, replace: 1, delete: 0, adopt: 0, keep: 0}
+cost:
+  description: What the resources of the plan cost a month before and after it, and what isn't in these sums.
+  returned: O(step=decide)
+  type: dict
+  sample: {before: 0.0, after: 199.41, currency: USD, as_of: "2026-11-22", unknown: []}
 problems:
   description: What speaks against going on, a sentence each.
   returned: on failure

@@ -43,6 +43,29 @@ def lines(document: Document, width: int = WIDTH) -> list[Line]:
     return [*found, ("plain", ""), ("title", totals(document))]
 
 
+def cost(estimate: Mapping[str, Any], width: int = WIDTH) -> list[Line]:
+    """Return what the resources of a plan cost a month before and after it, by account, and what isn't in the sum.
+
+    :param estimate: as the collection's ``cost.estimate`` makes it.
+    """
+    sums: dict[str, tuple[float, float]] = {}
+    for stack in estimate["by_stack"]:
+        before, after = sums.get(stack["account"], (0.0, 0.0))
+        sums[stack["account"]] = before + stack["before"], after + stack["after"]
+    sums = {account: both for account, both in sums.items() if any(both)}
+    head = f"Cost a month in {estimate['currency']}, at list prices of {estimate['as_of']}"
+    found: list[Line] = [("title", f"{head}: {estimate['before']:,.2f} -> {estimate['after']:,.2f}")]
+    broad = max(map(len, sums), default=0)
+    found += [
+        ("plain", f"  {account:<{broad}} {before:>12,.2f} -> {after:>10,.2f}")
+        for account, (before, after) in sorted(sums.items())
+        if len(sums) > 1
+    ]
+    for sentence in estimate["unknown"]:
+        found += [("plain", text) for text in wrapped(f"not in it: {sentence}", "  ", width)]
+    return found
+
+
 def totals(document: Document) -> str:
     """Return the one line that says how much a plan changes."""
     counts = document["totals"]

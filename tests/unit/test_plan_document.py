@@ -265,3 +265,36 @@ def test_no_line_is_wider_than_a_terminal() -> None:
 def test_nothing_to_change_is_said() -> None:
     assert shown([result("dev", "vpc-dev")]).strip() == "Plan: nothing to change"
     assert shown([result("dev", "vpc-dev", KEPT)]).endswith("Plan: nothing to change; 1 kept")
+
+
+ESTIMATE = {
+    "before": 100.0,
+    "after": 1234.5,
+    "currency": "USD",
+    "as_of": "2026-11-22",
+    "unknown": ["dev eks-dev eks_fargate_profile.main: " + "pods are paid by what they ask for " * 4],
+    "by_stack": [
+        {"account": "dev", "before": 60.0, "after": 1000.0},
+        {"account": "dev", "before": 40.0, "after": 200.0},
+        {"account": "stage", "before": 0.0, "after": 34.5},
+        {"account": "management", "before": 0.0, "after": 0.0},
+    ],
+}
+
+
+def test_what_it_costs_is_told_by_account_with_what_is_not_in_the_sum() -> None:
+    text = [line for _kind, line in plan_text.cost(ESTIMATE)]
+    assert text[:3] == [
+        "Cost a month in USD, at list prices of 2026-11-22: 100.00 -> 1,234.50",
+        "  dev         100.00 ->   1,200.00",
+        "  stage         0.00 ->      34.50",
+    ]
+    assert text[3].startswith("  not in it: dev eks-dev")
+    assert max(map(len, text)) <= 100
+
+
+def test_prices_that_were_read_anew_do_not_make_another_plan() -> None:
+    plans = [collect(RESULTS, cost) for cost in (None, {"before": 1.0}, {"before": 2.0})]
+    assert len({plan["digest"] for plan in plans}) == 1
+    assert load(dump(plans[1]), "plan.json") == (plans[1], [])
+    assert differences(plans[1], plans[2]) == []

@@ -30,37 +30,40 @@ Key = tuple[str, str, str, str]
 """What a change is about: host, Region, stack, address."""
 
 
-def collect(results: Iterable[Mapping[str, Any]]) -> Document:
+def latest(results: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return each stack's result once: a stack that comes twice as it came last."""
+    last = {(result["host"], result["account"]["region"], result["stack"]): result for result in results}
+    return list(last.values())
+
+
+def collect(results: Iterable[Mapping[str, Any]], cost: Mapping[str, Any] | None = None) -> Document:
     """Return the plan that the results of stacks' modules in check mode come to.
 
     :param results: each with ``host``, ``stack``, ``account`` ({name, id, region, organization}) and ``changes``. A
         stack that comes twice is taken as it came last. Stacks and accounts without a change are left out.
+    :param cost: what it costs a month, to stand beside it.
     """
-    last: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    organization = ""
-    for result in results:
-        account = result["account"]
-        organization = organization or account.get("organization") or ""
-        last[result["host"], account["region"], result["stack"]] = result
+    results = latest(results)
     accounts: dict[tuple[str, str], dict[str, Any]] = {}
-    for (host, region, stack), result in last.items():
+    for result in results:
         if result["changes"]:
+            account = result["account"]
             place = accounts.setdefault(
-                (host, region),
-                {"host": host, "name": result["account"]["name"], "id": result["account"]["id"], "region": region},
+                (result["host"], account["region"]),
+                {"host": result["host"], "name": account["name"], "id": account["id"], "region": account["region"]},
             )
-            place.setdefault("stacks", []).append({"stack": stack, "changes": list(result["changes"])})
+            place.setdefault("stacks", []).append({"stack": result["stack"], "changes": list(result["changes"])})
     document: Document = {
         "schema": SCHEMA,
-        "organization": organization,
+        "organization": next((item for result in results if (item := result["account"].get("organization"))), ""),
         "totals": {},
         "accounts": [accounts[key] for key in sorted(accounts)],
     }
     counts = dict.fromkeys(COUNTED, 0)
     for _key, change in changes_of(document):
         counts[change["action"]] += 1
-    document["totals"] = counts
-    return {**document, "digest": digest_of(document)}
+    document = {**document, "totals": counts}
+    return {**document, **({"cost": dict(cost)} if cost else {}), "digest": digest_of(document)}
 
 
 def changes_of(document: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:
@@ -72,8 +75,11 @@ def changes_of(document: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, 
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
-    """Return ``sha256:`` and 64 hexadecimal digits over everything in a plan but its own digest."""
-    content = {name: value for name, value in document.items() if name != "digest"}
+    """Return ``sha256:`` and 64 hexadecimal digits over everything in a plan but its own digest, and the cost.
+
+    A price list that was read anew doesn't make another plan.
+    """
+    content = {name: value for name, value in document.items() if name not in ("digest", "cost")}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
