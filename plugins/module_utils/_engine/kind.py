@@ -115,12 +115,14 @@ class Obstacle:
     """What isn't the stack's and stands in the way of a deletion, which would stop half-way.
 
     :param text: a sentence: what is in the way, and what to do first.
-    :param stack: the stack of the same account that takes it along when it goes; empty if there is none.
+    :param stack: the stack of the same account that takes it along; empty if there is none.
+    :param id: what has to go of that stack; empty if any deletion in it will do.
     :param address: an address, if listing it in ``allow_destroy`` consents to its end.
     """
 
     text: str
     stack: str = ""
+    id: str = ""
     address: str = ""
 
 

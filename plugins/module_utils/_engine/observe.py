@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from .errors import EngineError
-from .kind import Kind, Observed, Scope
+from .kind import Kind, Observed, Obstacle, Scope
 from .plan import Plan
 
 WORKERS = 16
@@ -54,3 +55,18 @@ def preflight(session: Any, kinds: Mapping[str, Kind], plan: Plan) -> list[str]:
         return kinds[name].preflight(session, wanted[name])
 
     return [problem for problems in side_by_side(one, wanted) for problem in problems]
+
+
+def obstacles(session: Any, kinds: Mapping[str, Kind], plan: Plan) -> list[Obstacle]:
+    """Return what would stop the deletions of a plan half-way, without what ``allow_destroy`` lists."""
+    leaving: dict[str, list[Observed]] = {}
+    for change in plan.changes:
+        if change.action in ("delete", "replace"):
+            leaving.setdefault(change.kind, []).append(change.existing)
+
+    def one(name: str) -> list[Obstacle]:
+        return kinds[name].obstacles(session, leaving[name])
+
+    found = [obstacle for several in side_by_side(one, leaving) for obstacle in several]
+    allowed = plan.options.allow_destroy
+    return [item for item in found if not any(fnmatchcase(item.address, pattern) for pattern in allowed)]

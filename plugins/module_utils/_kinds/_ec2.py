@@ -8,16 +8,20 @@ EC2 takes tags with the creation call itself, so nothing of ours ever exists wit
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from .._engine.errors import EngineError
 from .._engine.kind import STACK_TAG, Kind, Observed, Scope
-from ._session import Session
+from ._session import Session, error_code
 from ._tags import tag_list
+from ._vpc_users import drop_leftovers
 
 IN_USE = ("DependencyViolation",)
-"""EC2 frees network interfaces and addresses some time after their user is gone."""
+_PATIENCE = 900
+"""Seconds: EC2 frees network interfaces and addresses some time after their user is gone."""
+_LONGEST_PAUSE = 15.0
 MISSING_NETWORK = (
     "InvalidVpcID.NotFound",
     "InvalidSubnetID.NotFound",
@@ -52,20 +56,31 @@ def tag(_kind: Kind, session: Session, observed: Observed, tags: Mapping[str, st
 def delete(session: Session, operation: str, /, *, missing: str, inside: str, **params: str) -> None:
     """Delete what other things may still be in, and name those that never leave.
 
-    The network interfaces of load balancers, clusters and databases linger for some minutes after their users.
+    The network interfaces of load balancers, clusters and databases linger for some minutes after their users. What a
+    cluster has left behind for good is deleted.
 
     :param missing: the error code that means it is gone.
     :param inside: the filter by which EC2 lists what is in it, such as ``subnet-id``.
     """
-    try:
-        session.call("ec2", operation, retry_on=IN_USE, attempts=45, missing=[missing], **params)
-    except EngineError as error:
-        if not any(code in str(error) for code in IN_USE):
-            raise
-        identifier = next(iter(params.values()))
-        holders = _holders(session, [{"Name": inside, "Values": [identifier]}], inside == "vpc-id")
-        shown = f"; still there: {', '.join(holders)}: delete these, then run this again" if holders else ""
-        raise EngineError([f"{problem}{shown}" for problem in error.problems]) from error
+    identifier = next(iter(params.values()))
+    given: dict[str, Any] = dict(params)
+    end = time.monotonic() + _PATIENCE
+    pause = 1.0
+    while True:
+        try:
+            session.call("ec2", operation, missing=[missing], **given)
+        except EngineError as error:
+            if error_code(error) not in IN_USE:
+                raise
+            if time.monotonic() > end:
+                holders = _holders(session, [{"Name": inside, "Values": [identifier]}], inside == "vpc-id")
+                shown = f"; still there: {', '.join(holders)}: delete these, then run this again" if holders else ""
+                raise EngineError([f"{problem}{shown}" for problem in error.problems]) from error
+        else:
+            return
+        drop_leftovers(session, inside, identifier)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def _holders(session: Session, filters: list[dict[str, Any]], groups: bool) -> list[str]:

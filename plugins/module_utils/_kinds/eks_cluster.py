@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Obstacle, Property, Scope, State, Wanted
 from .._engine.resource import is_known
-from . import _eks
+from . import _cluster_made, _eks
 from ._session import Session
 from ._shapes import from_api, violations
 
@@ -149,7 +149,11 @@ class EksCluster(Kind):
         return _eks.with_updates(observed, updates)
 
     def delete(self, session: Session, observed: Observed) -> None:
-        """Start the deletion; who declares protection is refused before (see the area), here it is switched off."""
+        """Start the deletion; who declares protection is refused before (see the area), here it is switched off.
+
+        What controllers in the cluster have made goes first. Its nodes are gone by now, so they make nothing new.
+        """
+        _cluster_made.sweep(session, observed.id)
         protected = bool(observed.properties.get("deletion_protection"))
         if protected:
             _eks.update(session, "update_cluster_config", name=observed.id, deletionProtection=False)
@@ -169,6 +173,10 @@ class EksCluster(Kind):
     def gone(self, session: Session, observed: Observed) -> bool:
         """Wait until it isn't found any more (waiter cluster_deleted)."""
         return not self._describe(session, observed.id)
+
+    def obstacles(self, session: Session, leaving: Sequence[Observed]) -> list[Obstacle]:
+        """Name what controllers in the clusters have made, and nobody would take away once they are gone."""
+        return [obstacle for cluster in leaving for obstacle in _made_in(session, cluster.id)]
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, and the form of the version."""
@@ -274,3 +282,28 @@ def _key_problems(there: Any, wanted: Any) -> list[str]:
     if wanted is None or not _keys(there) or not is_known(wanted) or _keys(there) == _keys(wanted):
         return []
     return [f"secrets are encrypted by {_keys(there)[0]}: EKS can neither change nor take away that key"]
+
+
+def _made_in(session: Session, cluster: str) -> Iterable[Obstacle]:
+    where = "take down what is in the cluster first (playbooks/cluster.yml, with a way to its API server)"
+    instances = _cluster_made.karpenter_instances(session, cluster)
+    if instances:
+        yield Obstacle(
+            f"EKS cluster {cluster} has instances that Karpenter started and nobody would end without it "
+            f"({', '.join(instances)}): {where}, or list {_INSTANCES} in `allow_destroy` to have them terminated",
+            stack=f"manifests-{cluster}-karpenter-definitions",
+            address=_INSTANCES,
+        )
+    balancers = _cluster_made.load_balancers(session, cluster)
+    if balancers:
+        names = ", ".join(item.name for item in balancers)
+        yield Obstacle(
+            f"EKS cluster {cluster} has load balancers that its Services and Ingresses made ({names}): {where}, or "
+            f"list {_BALANCERS} in `allow_destroy` to have them deleted",
+            stack=f"manifests-{cluster}-argocd-root",
+            address=_BALANCERS,
+        )
+
+
+_INSTANCES = "instances.karpenter"
+_BALANCERS = "load_balancers.kubernetes"

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .._engine.kind import Kind, Observed, Property, Scope, Wanted
+from .._engine.kind import STACK_TAG, Kind, Observed, Obstacle, Property, Scope, Wanted
 from . import _ec2
 from ._session import Session
 from ._shapes import violations
 from ._tags import tag_dict
+from ._vpc_users import obstacles, users_of
 
 
 class Vpc(Kind):
@@ -58,6 +59,11 @@ class Vpc(Kind):
     def delete(self, session: Session, observed: Observed) -> None:
         """Delete the VPC; network interfaces of deleted load balancers and endpoints may linger for minutes."""
         _ec2.delete(session, "delete_vpc", missing="InvalidVpcID.NotFound", inside="vpc-id", VpcId=observed.id)
+
+    def obstacles(self, session: Session, leaving: Sequence[Observed]) -> list[Obstacle]:
+        """Name who else is in the VPC: AWS would refuse its deletion only after the ways out of it are gone."""
+        found = [obstacles(vpc.id, users_of(session, vpc.id, vpc.tags.get(STACK_TAG, ""))) for vpc in leaving]
+        return [obstacle for several in found for obstacle in several]
 
     def ready(self, session: Session, observed: Observed) -> Observed | None:
         """Wait until every part of EC2 knows it (waiter vpc_available)."""

@@ -16,7 +16,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from .._engine.apply import Outcome, apply
 from .._engine.errors import EngineError, message
 from .._engine.kind import Kind, Observed
-from .._engine.observe import observe, preflight
+from .._engine.observe import observe, obstacles, preflight
 from .._engine.plan import CHANGING, Change, Options, Plan, make_plan, scope_of
 from .._engine.render import billable, documents, rows
 from .._engine.resource import Ref, Resource, Unknown, substitute
@@ -111,9 +111,15 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     plan = _planned(account.session, stack, kinds, options)
     result = _result(account, plan, kinds)
     problems = _refusals(module, account, plan, kinds)
+    hindered = obstacles(account.session, kinds, plan) if account.session is not None else []
+    if not module.check_mode:
+        problems += [obstacle.text for obstacle in hindered]
     if approved is not None and account.session is not None and not module.check_mode:
         problems += unplanned(approved, account.session.account_id, account.region, stack.name, result["changes"])
     reporting = module.check_mode and params["planning"] != "final"
+    if reporting:
+        # Other stacks of the same run may take it away before; the gate knows all of them.
+        result["obstacles"] = [{"text": item.text, "stack": item.stack, "id": item.id} for item in hindered]
     if module.check_mode and params["planning"] == "preview":
         result["changed"] = False
     if problems and not reporting:
@@ -123,6 +129,8 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
         for sentence in plan.missing if account.session is not None else ():
             # Fine while it is still to be made; a misspelt name looks the same.
             module.warn(f"the plan takes for granted what is not there: {sentence}")
+        for obstacle in hindered if not reporting else ():
+            module.warn(f"the plan takes for granted that this goes first: {obstacle.text}")
         extra = {"problems": problems} if reporting else {}
         module.exit_json(**result, **extra, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
     outcome = apply(plan, kinds, account.session)
