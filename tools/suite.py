@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Lock
 
 from tools.results import BUILD, ROOT, Results, read
+from tools.usage import Usage
 
 # Two cores: two light parts side by side.
 SIDE_BY_SIDE = 2
@@ -124,21 +125,21 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def execute(command: tuple[str, ...], log: Path) -> int:
+def execute(command: tuple[str, ...], log: Path, usage: Usage) -> int:
     """Run a command with its output in `log`; end it and all that it started when it takes too long."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment(),
+            env={**environment(), **usage.environment()},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            return process.wait(timeout=TIMEOUT_SECONDS)
+            return usage.wait(process, TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             out.write(f"\nended after {TIMEOUT_SECONDS} s\n".encode())
             return 1
@@ -170,7 +171,8 @@ def run(part: Part, extra: tuple[str, ...] = ()) -> Results:
         (BUILD / "results").mkdir(parents=True, exist_ok=True)
         (BUILD / "results" / part.results).unlink(missing_ok=True)
     began = time.monotonic()
-    status = execute((*part.command, *extra), log)
+    usage = Usage()
+    status = execute((*part.command, *extra), log, usage)
     took = time.monotonic() - began
     results = judge(part, status)
     counts = ", ".join(
@@ -179,7 +181,8 @@ def run(part: Part, extra: tuple[str, ...] = ()) -> Results:
         if cases
     )
     with _printing:
-        print(f"  {'FAILED' if results.failed else 'ok':<7} {part.name:<14} {took:6.1f} s  {counts}", flush=True)
+        times = f"{took:6.1f} s {usage.seconds:7.1f} s CPU"
+        print(f"  {'FAILED' if results.failed else 'ok':<7} {part.name:<14} {times}  {counts}", flush=True)
         if results.failed:
             for line in log.read_text(errors="replace").splitlines()[-TAIL_LINES:]:
                 print(f"          | {line}")
