@@ -55,7 +55,7 @@ rehearse-down: venv ## end the rehearsal and leave nothing behind
 bench: venv ## the benchmarks, side by side; also build/benchmarks.json
 	@$(PY) -m benchmarks
 
-docs: venv ## generate the roles' README, docs/modules and docs/kinds.md
+docs: venv ## generate the roles' README, docs/modules, docs/kinds.md and what README.md says of the costs
 	@$(PY) -m tools.docs
 
 published: venv ## write the roles' lock files of charts and manifests from versions.yml

@@ -6,12 +6,14 @@
 - roles/<role>/README.md from its meta/argument_specs.yml
 - docs/modules/<module>.md from the module's documentation
 - docs/kinds.md from the registry of kinds
+- README.md, between its marks: what the environments cost, from their plans and the table of prices
 
 `python -m tools.docs --check` writes nothing, names the pages that are stale and exits 1 when there are any.
 """
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import json
 import os
@@ -24,6 +26,10 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.innovate.platform.plugins.plugin_utils.cost.charges import GROUPS
+from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import Line, estimate, lines
+from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table import default, unit_of
+from tools.environments import billable_stacks
 from tools.results import ROOT
 
 COLLECTION = "innovate.platform"
@@ -224,12 +230,69 @@ def kinds_page(kinds: Mapping[str, Any]) -> str:
     return page(lines)
 
 
+def cost_lines(environments: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what the environments cost a month, as Markdown: a table, what was assumed, what is unknown."""
+    prices = default()
+    today = datetime.date.fromisoformat(prices.as_of)
+    estimates = {name: estimate(stacks, today=today) for name, stacks in environments.items()}
+    charged = {
+        name: [line for stack in stacks for line in lines(stack, today=today)] for name, stacks in environments.items()
+    }
+    rows = []
+    for group, label in GROUPS.items():
+        mine = {name: [line for line in found if line.charge.group == group] for name, found in charged.items()}
+        if any(mine.values()):
+            rows.append([label, *map(_sum, mine.values()), _items(prices, environments, mine)])
+    whole = [f"**about {round(found['after'])}**" for found in estimates.values()]
+    regions = sorted({stack["account"]["region"] for stacks in environments.values() for stack in stacks})
+    oldest = min(found["as_of"] for found in estimates.values())
+    said = [text for found in estimates.values() for text in found["assumptions"]]
+    unknown = [text for found in estimates.values() for text in found["unknown"]]
+    head = (
+        f"USD a month for environments that nobody has used yet, in {', '.join(regions)}, by the table of "
+        f"{prices.as_of}; the oldest price in it that is used here is of {oldest}."
+    )
+    result = [head, "", *table(("", *environments, "list price"), [*rows, ["**together**", *whole, ""]]), ""]
+    result += ["What was taken for granted:", "", *(f"- {text}" for text in dict.fromkeys(said)), ""]
+    if unknown:
+        result += ["What has no price, and isn't in the sums:", "", *(f"- {text}" for text in dict.fromkeys(unknown))]
+    return result
+
+
+def _sum(found: Iterable[Line]) -> str:
+    prices = [line.usd for line in found]
+    usd = sum(price for price in prices if price is not None)
+    text = f"{usd:.0f}" if usd >= 1 or not usd else f"{usd:.2f}"
+    return f"{text} and what is unknown" if None in prices else text
+
+
+def _items(prices: Any, environments: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[Line]]) -> str:
+    """Return the prices that a row is made of, once each."""
+    shown: dict[str, None] = {}
+    for name, mine in found.items():
+        region = environments[name][0]["account"]["region"]
+        for item in dict.fromkeys(line.charge.item for line in mine):
+            if price := prices.price(region, item):
+                shown[f"`{item}` {price.usd:g} per {unit_of(item)}"] = None
+    return ", ".join(shown)
+
+
+def marked(text: str, name: str, inner: Iterable[str]) -> str:
+    """Return a text with something else between its marks `<!-- name: begin ... -->` and `<!-- name: end -->`."""
+    found = re.search(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", text, re.DOTALL)
+    if found is None:
+        raise SystemExit(f"README.md has no marks of {name}: <!-- {name}: begin --> and <!-- {name}: end -->")
+    return text[: found.end(1)] + "\n" + page(inner) + "\n" + text[found.start(2) :]
+
+
 def pages() -> dict[Path, str]:
     """Return every generated page with the text that it should have."""
     result = {role / "README.md": role_page(role) for role in roles()}
     result |= module_pages()
     if kinds := registered_kinds():
         result[ROOT / "docs/kinds.md"] = kinds_page(kinds)
+    readme = ROOT / "README.md"
+    result[readme] = marked(readme.read_text(), "cost", cost_lines(billable_stacks()))
     return result
 
 

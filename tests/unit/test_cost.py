@@ -34,6 +34,7 @@ from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table impor
     load,
     problems_of,
 )
+from tools import docs
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL_KINDS = {**KINDS, "manifest": Manifest, "manifest_set": ManifestSet}
@@ -401,3 +402,36 @@ def test_a_table_that_is_wrong_says_where(document: Any, sentence: str, tmp_path
 
 def test_a_good_table_has_no_problems() -> None:
     assert problems_of(DOCUMENT) == []
+
+
+# README.md
+
+
+def test_the_readme_has_a_row_for_each_group_of_charges_and_the_sum_of_each_environment() -> None:
+    database = {**DATABASE, "db_instance_class": "db.none.large", "storage_type": "gp3"}
+    environments = {
+        "dev": [stack(row("nat_gateway", None, {}), row("db_instance", None, database))],
+        "prod": [stack(row("nat_gateway", None, {}, "a"), row("nat_gateway", None, {}, "b"), account="prod")],
+    }
+    prices = default()
+    nat, storage, secret = (prices.price(REGION, item) for item in ("nat-gateway/hours", "rds/gp3/single", "secret"))
+    assert nat
+    assert storage
+    assert secret
+    text = docs.cost_lines(environments)
+    hours = 730 * nat.usd
+    assert f"| NAT gateways | {hours:.0f} | {2 * hours:.0f} | `nat-gateway/hours` {nat.usd:g} per hour |" in text
+    assert "| database | 0 and what is unknown | 0 |  |" in text
+    assert f"| secrets | {secret.usd:.2f} | 0 | `secret` {secret.usd:g} per month |" in text
+    sums = (hours + 20 * storage.usd + secret.usd, 2 * hours)
+    assert f"| **together** | **about {sums[0]:.0f}** | **about {sums[1]:.0f}** |  |" in text
+    assert f"- dev: db_instance.main: the table has no price of rds/postgres/db.none.large/single in {REGION}" in text
+
+
+def test_what_is_generated_stands_between_its_marks_and_nothing_else_is_touched() -> None:
+    text = "before\n<!-- cost: begin, written by `make docs` -->\nold\n<!-- cost: end -->\nafter\n"
+    made = docs.marked(text, "cost", ["new"])
+    assert made == text.replace("old\n", "\nnew\n\n")
+    assert docs.marked(made, "cost", ["new"]) == made
+    with pytest.raises(SystemExit, match="no marks of cost"):
+        docs.marked("nothing", "cost", ["new"])
