@@ -29,6 +29,7 @@ NODE_POOL = "karpenter.sh/nodepool"
 LOAD_BALANCER_CLUSTER = "elbv2.k8s.aws/cluster"
 CLUSTER_PREFIX = "kubernetes.io/cluster/"
 _EKS_CLUSTER = "aws:eks:cluster-name"
+_NODE_GROUP_CLUSTER = "eks:cluster-name"
 _CNI_CLUSTER = "cluster.k8s.amazonaws.com/name"
 
 _ALIVE = ("pending", "running", "stopping", "stopped")
@@ -51,7 +52,7 @@ class Balancer:
 
 def cluster_of(tags: Mapping[str, str]) -> str:
     """Return the cluster that something belongs to, by the tags that controllers and EKS write; empty if none."""
-    for key in (KARPENTER_CLUSTER, LOAD_BALANCER_CLUSTER, _EKS_CLUSTER, _CNI_CLUSTER):
+    for key in (KARPENTER_CLUSTER, LOAD_BALANCER_CLUSTER, _EKS_CLUSTER, _NODE_GROUP_CLUSTER, _CNI_CLUSTER):
         if tags.get(key):
             return tags[key]
     for key, value in tags.items():
