@@ -47,10 +47,14 @@ Thing = tuple[str, ...]
 
 @dataclass(frozen=True)
 class What:
-    """What is applied: a playbook with inventories, without what speaks to an API server."""
+    """What is applied: a playbook with inventories, without what speaks to an API server.
+
+    :param plain: run modules in interpreters of their own, as everybody does, and not in forks (``warm``).
+    """
 
     playbook: str = "playbooks/site.yml"
     inventories: tuple[str, ...] = INVENTORIES
+    plain: bool = False
 
     def command(self) -> list[str]:
         """Return the command that a person would type."""
@@ -118,9 +122,12 @@ class Lab:
         assert running is not None
         self.emulator: EmulatorState = running
         self.logs = directory / "logs"
+        self._running: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
-        """End the emulated AWS."""
+        """End what runs, and the emulated AWS."""
+        if self._running is not None and self._running.poll() is None:
+            self.kill(self._running)
         with contextlib.redirect_stdout(sys.stderr):
             rehearsal.down(self.directory / "state")
 
@@ -136,7 +143,7 @@ class Lab:
         scratch.mkdir()
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as out:
-            return subprocess.Popen(
+            self._running = subprocess.Popen(
                 self.what.command(),
                 cwd=ROOT,
                 env={
@@ -145,12 +152,14 @@ class Lab:
                     "TMPDIR": str(scratch),
                     "ANSIBLE_HOME": str(scratch / "ansible"),
                     "ANSIBLE_NOCOLOR": "1",
+                    **({} if self.what.plain else {"ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "rehearsal" / "warm")}),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
             )
+        return self._running
 
     def finish(self, process: subprocess.Popen[bytes]) -> int:
         """Wait for a run to end by itself, and return its exit status; one that hangs is ended."""
@@ -206,7 +215,8 @@ def observed(emulator: EmulatorState) -> Iterable[Thing]:
         for stack in stacks_of(account):
             scope = scope_type(stack)
             for name, kind in kinds.items():
-                if kind.lookup or name.startswith("manifest"):
+                elsewhere = name.startswith("organization") and not account.is_management
+                if kind.lookup or elsewhere or name.startswith("manifest"):
                     continue
                 for item in kind.observe(session, scope):
                     if item.tags.get("innovate:stack") == stack:
@@ -328,7 +338,13 @@ def run(
         return result
 
     with ThreadPoolExecutor(len(labs)) as pool:
-        return list(pool.map(one, cases))
+        try:
+            return list(pool.map(one, cases))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for lab in labs:
+                lab.close()
+            raise
 
 
 def describe(result: Result) -> str:
@@ -367,16 +383,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--profiles", default="all", help="names with commas, all or none (default: %(default)s)")
     parser.add_argument("--case", action="append", default=[], help="only this case, by its name in the table")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="side by side: %(default)s")
+    parser.add_argument("--plain", action="store_true", help="modules in interpreters of their own: much slower")
     parser.add_argument("--directory", type=Path, help="for emulators and logs (default: a temporary one)")
     args = parser.parse_args(argv)
     os.environ.update(state.past_proxies())
     unknown = set() if args.profiles in ("all", "none") else set(args.profiles.split(",")) - set(PROFILES)
     if unknown:
         parser.error(f"no profile {', '.join(sorted(unknown))}: use {', '.join(PROFILES)}")
+    # Also where the shell has SIGINT ignored, as for what runs in the background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     directory = args.directory.resolve() if args.directory else Path(tempfile.mkdtemp(prefix="interruptions-"))
     labs: list[Lab] = []
     try:
-        labs += [Lab(directory / f"lab-{number}", What()) for number in range(args.workers)]
+        labs += [Lab(directory / f"lab-{number}", What(plain=args.plain)) for number in range(args.workers)]
         undisturbed = reference(labs[0])
         calls, writes = len(undisturbed.writes), sum(undisturbed.writes)
         print(

@@ -40,7 +40,7 @@ _LEFT_OUT = frozenset(
         "World",
     }
 )
-_SERVICES_LEFT_OUT = frozenset({"sts", "moto_api", "events-log", "ec2-capacity"})
+_SERVICES_LEFT_OUT = frozenset({"sts", "moto_api", "events-log", "ec2-capacity", "iot"})
 #: Members that differ each time, or that say only how the thing is kept in memory.
 _VOLATILE = re.compile(
     r"(^|_)(at|time|timestamp|date|created|modified|password|secret_string|secret_binary|joined|ready|backup|rebooted|"
@@ -51,10 +51,13 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b([a-z]+(?:-[a-z]+)?)-0?[0-9a-f]{8,17}\b"), r"<\1>"),
     (re.compile(r"\b(o|ou|r|p|car)-[a-z0-9]{4,32}(-[a-z0-9]{8,32})?\b"), r"<\1>"),
-    (re.compile(r"\b(A[A-Z]{3})[A-Z0-9]{16,17}\b"), r"<\1>"),
+    (re.compile(r"\bA[A-Z0-9]{19,20}\b"), "<iam>"),
+    (re.compile(r"\ba-[a-z0-9]{17}\b"), "<association>"),
+    (re.compile(r"\bdb-[A-Z0-9]{26}\b"), "<dbi>"),
+    (re.compile(r"\b02:00:00(:[0-9a-f]{2}){3}\b"), "<mac>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?[.0-9]*(Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b[0-9A-Fa-f]{20,64}\b"), "<hex>"),
-    (re.compile(r"(:secret:[\w/!@.+=-]+)-[A-Za-z0-9]{6}\b"), r"\1-<random>"),
+    (re.compile(r"(:secret:[^\s\"]+)-[A-Za-z0-9]{6}(?![^\s\"])"), r"\1-<random>"),
     (re.compile(r"\b127\.\d+\.\d+\.\d+\b"), "<loopback>"),
     (re.compile(r"\b\d+\.\d+\.\d+\.\d+(?![\d/])"), "<ip>"),
 )
@@ -121,7 +124,8 @@ class _Walk:
                 for name, value in sorted(_members(thing).items())
                 if not name.startswith("__") and not _VOLATILE.search(name)
             }
-            yield type(thing).__name__, json.dumps(members, sort_keys=True, default=str)
+            if type(thing).__name__ != "TaggingService" or members.get("tags"):
+                yield type(thing).__name__, json.dumps(members, sort_keys=True, default=str)
 
     def _plain(self, value: Any) -> str:
         shown = self._value(value)
