@@ -13,6 +13,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._engine.kind imp
 from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Ref, Resource
 from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._rds_rules import class_problems, newest
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
 from ansible_collections.innovate.platform.plugins.module_utils._preflight import quotas
 from ansible_collections.innovate.platform.plugins.module_utils._preflight.declared import facts
@@ -202,6 +203,44 @@ def test_every_quota_is_one_that_the_emulated_aws_has_under_the_same_service() -
             assert quotas.vcpu_quota(kind, spot=spot) == vcpu_code(kind, "spot" if spot else "on-demand"), kind
 
 
+ORDERABLE = {"StorageType": "gp3", "MultiAZCapable": True, "SupportsStorageEncryption": True}
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "words"),
+    [
+        ({}, [ORDERABLE], ""),
+        ({}, [], "offers db.t4g.micro for postgres 17.6 nowhere in this Region"),
+        (
+            {"storage_type": "io2"},
+            [ORDERABLE, {**ORDERABLE, "StorageType": "gp2"}],
+            "without io2 storage: use gp2, gp3",
+        ),
+        ({"multi_az": True}, [{**ORDERABLE, "MultiAZCapable": False}], "without a standby (multi_az): choose another"),
+        # A row of another type of storage doesn't help.
+        (
+            {"storage_encrypted": True},
+            [{**ORDERABLE, "SupportsStorageEncryption": False}, {**ORDERABLE, "StorageType": "gp2"}],
+            "without encrypted storage",
+        ),
+        ({"enable_performance_insights": True}, [ORDERABLE], "without Performance Insights"),
+    ],
+)
+def test_a_database_is_held_against_what_can_be_ordered(
+    more: dict[str, Any], options: list[dict[str, Any]], words: str
+) -> None:
+    found = class_problems({**database().properties, "storage_type": "gp3", **more}, "17.6", options)
+    assert len(found) == bool(words)
+    assert all(words in sentence for sentence in found)
+
+
+def test_the_newest_minor_version_is_the_one_that_counts() -> None:
+    versions = [{"EngineVersion": version} for version in ("16.9", "17.4", "17.10")]
+    versions.append({"EngineVersion": "17.11", "Status": "deprecated"})
+    assert newest({"engine_version": "17"}, versions) == "17.10"
+    assert newest({"engine_version": "18"}, versions) is None
+
+
 # --- the run as a whole ---------------------------------------------------------------------------------------------
 
 
@@ -265,9 +304,15 @@ def test_the_accounts_of_an_organization_have_one_quota_for_all_regions() -> Non
 
 
 def test_what_is_still_to_be_made_is_another_in_each_stack() -> None:
-    rows = {"needs": [need(quotas.SUBNETS, 150, "vpc.main")], "quotas": [known(quotas.SUBNETS, 200, 0, "vpc.main")]}
+    rows: dict[str, Any] = {
+        "needs": [need(quotas.SUBNETS, 150, "vpc.main")],
+        "quotas": [known(quotas.SUBNETS, 200, 0, "vpc.main")],
+    }
     assert findings([result("a", **rows), result("b", **rows)]) == []
-    same = {"needs": [need(quotas.SUBNETS, 150, "vpc-1")], "quotas": [known(quotas.SUBNETS, 200, 0, "vpc-1")]}
+    same: dict[str, Any] = {
+        "needs": [need(quotas.SUBNETS, 150, "vpc-1")],
+        "quotas": [known(quotas.SUBNETS, 200, 0, "vpc-1")],
+    }
     assert "in vpc-1" in findings([result("a", **same), result("b", **same)])[0]
 
 

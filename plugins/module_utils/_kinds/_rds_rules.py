@@ -94,6 +94,39 @@ def version_problems(item: Properties, present: str | None, versions: Sequence[M
     return [f"{name}: RDS offers no {engine} {wanted} here: use one of {offered}, or the major version alone"]
 
 
+def newest(item: Properties, versions: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the version that RDS would take for the wanted one, of which the minor part may be left out."""
+    usable = [one["EngineVersion"] for one in versions if one.get("Status", "available") == "available"]
+    fitting = [version for version in usable if same_version(item["engine_version"], version)]
+    return max(fitting, key=number, default=None)
+
+
+def class_problems(item: Properties, version: str, options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what RDS doesn't offer for the class of a database.
+
+    :param options: what DescribeOrderableDBInstanceOptions lists for engine, version and class: a row per storage type.
+    """
+    what = f"{item['db_instance_identifier']}: RDS offers {item['db_instance_class']} for {item['engine']} {version}"
+    if not options:
+        return [f"{what} nowhere in this Region: see `aws rds describe-orderable-db-instance-options`"]
+    storage = item.get("storage_type")
+    fitting = [one for one in options if storage in (None, one.get("StorageType"))]
+    if not fitting:
+        offered = sorted({one["StorageType"] for one in options if one.get("StorageType")})
+        return [f"{what} without {storage} storage: use {', '.join(offered)}"]
+    abilities = {
+        "multi_az": ("MultiAZCapable", "a standby (multi_az)"),
+        "storage_encrypted": ("SupportsStorageEncryption", "encrypted storage"),
+        "enable_performance_insights": ("SupportsPerformanceInsights", "Performance Insights"),
+        "enable_iam_database_authentication": ("SupportsIAMDatabaseAuthentication", "IAM authentication"),
+    }
+    return [
+        f"{what} without {words}: choose another class"
+        for name, (member, words) in abilities.items()
+        if item.get(name) and not any(one.get(member) for one in fitting)
+    ]
+
+
 def version_refusals(there: Properties, properties: Properties) -> list[str]:
     """Return why a database that is there can't become what is wanted."""
     wanted, has = properties["engine_version"], there.get("engine_version")

@@ -13,7 +13,9 @@ from .._engine.plan import same
 from .._engine.resource import is_known
 from . import _rds
 from ._rds_rules import (
+    class_problems,
     declaration_problems,
+    newest,
     number,
     same_key,
     same_version,
@@ -287,8 +289,9 @@ class DbInstance(Kind):
         return problems
 
     def preflight(self, session: Session, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Refuse versions that RDS doesn't offer, and upgrades that it doesn't make in one step."""
+        """Refuse versions and classes that RDS doesn't offer, and upgrades that it doesn't make in one step."""
         problems: list[str] = []
+        orders: list[tuple[Mapping[str, Any], str]] = []
         present = {
             instance["DBInstanceIdentifier"]: instance["EngineVersion"]
             for instance in session.pages("rds", "describe_db_instances", "DBInstances")
@@ -299,7 +302,15 @@ class DbInstance(Kind):
             )
             for item in (item for item in wanted if item["engine"] == engine):
                 problems += version_problems(item, present.get(item["db_instance_identifier"]), versions)
-        return problems
+                version = newest(item, versions) if is_known(item["engine_version"]) else None
+                if version and is_known(item["db_instance_class"]):
+                    orders.append((item, version))
+        offers = session.each(lambda order: _offers(session, *order), orders)
+        return problems + [
+            problem
+            for (item, version), options in zip(orders, offers, strict=True)
+            for problem in class_problems(item, version, options)
+        ]
 
     @staticmethod
     def _observed(instance: Mapping[str, Any]) -> Observed:
@@ -366,6 +377,19 @@ def _final_snapshot(session: Session, observed: Observed) -> str:
     base = f"{observed.id}-final-{resource}"
     names = (base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 2))
     return next(name for name in names if name not in taken)
+
+
+def _offers(session: Session, item: Mapping[str, Any], version: str) -> list[dict[str, Any]]:
+    """Return what the Region offers for a database: DescribeOrderableDBInstanceOptions."""
+    return session.pages(
+        "rds",
+        "describe_orderable_db_instance_options",
+        "OrderableDBInstanceOptions",
+        Engine=item["engine"],
+        EngineVersion=version,
+        DBInstanceClass=item["db_instance_class"],
+        Vpc=True,
+    )
 
 
 def _target(session: Session, observed: Observed, wanted: str) -> str:

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .._engine.errors import EngineError
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from .._engine.plan import same
 from ._once import owned
 from ._policies import document, parsed, policy_problems, same_policy
-from ._session import Session
+from ._session import Session, error_code
 from ._shapes import from_api, to_api, violations
 from ._tags import tag_dict, tag_list
 
@@ -227,6 +228,12 @@ class S3Bucket(Kind):
             problems.append("versioning_configuration: a bucket with object lock has versioning Enabled")
         return problems
 
+    def preflight(self, session: Session, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Refuse names that somebody else has: all accounts of a partition have one list of them."""
+        names = sorted({item["bucket"] for item in wanted if isinstance(item["bucket"], str)})
+        problems = session.each(lambda name: _taken(session, name), names)
+        return [problem for problem in problems if problem]
+
     @staticmethod
     def _with_lock(session: Session, observed: Observed) -> Observed:
         """Add whether objects can be locked: a call that only a versioned bucket needs."""
@@ -255,6 +262,21 @@ class S3Bucket(Kind):
             },
             tags=tags,
         )
+
+
+def _taken(session: Session, bucket: str) -> str:
+    """Return what is wrong with a name that is somebody else's.
+
+    A HEAD is answered by a status alone (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html).
+    """
+    try:
+        session.call("s3", "head_bucket", missing=_MISSING, Bucket=bucket, ExpectedBucketOwner=session.account_id)
+    except EngineError as error:
+        if error_code(error) in ("403", "AccessDenied"):
+            return f"the bucket name {bucket} is another account's, and unique in the world: choose another"
+        if error_code(error) not in ("301", "400", "PermanentRedirect"):
+            raise
+    return ""
 
 
 def _read(session: Session, bucket: str, name: str) -> Any:

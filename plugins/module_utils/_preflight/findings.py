@@ -24,7 +24,7 @@ def findings(plans: Iterable[Plan], *, applying: bool = True) -> list[str]:
 
     :param plans: results of stacks' modules in check mode, in the order in which they came; of a stack that comes twice
         the last one counts. Each has ``stack``, ``account`` ({name, id, region, organization}; the id is None while the
-        account doesn't exist) and ``preflight`` ({needs, quotas, facts, notes}, see ``usage.preflight``), and ``host``
+        account doesn't exist) and ``preflight`` ({needs, quotas, facts, notes}, see ``usage.survey``), and ``host``
         where a playbook gathered them. Results without ``preflight`` are left out.
     :param applying: whether an apply follows. A plan alone may be about accounts that nobody makes in this run.
     """

@@ -25,7 +25,7 @@ _FEW = 2
 _ALIVE = ("pending", "running")
 
 
-def preflight(session: Session | None, kinds: Mapping[str, Kind], plan: Plan) -> dict[str, Any]:
+def survey(session: Session | None, kinds: Mapping[str, Kind], plan: Plan) -> dict[str, Any]:
     """Return what the preflight of a whole run has to know of a stack: the ``preflight`` of a module's result.
 
     :param session: None where the account doesn't exist yet: what is needed is told, what there is nobody knows.

@@ -687,9 +687,9 @@ def describe_orderable_options(call: Call) -> dict[str, Any]:
             "ReadReplicaCapable": True,
             "Vpc": True,
             "SupportsStorageEncryption": True,
-            "StorageType": "gp3",
-            "SupportsIops": True,
-            "SupportsStorageThroughput": True,
+            "StorageType": storage,
+            "SupportsIops": storage != "gp2",
+            "SupportsStorageThroughput": storage == "gp3",
             "SupportsEnhancedMonitoring": True,
             "SupportsIAMDatabaseAuthentication": True,
             "SupportsPerformanceInsights": True,
@@ -701,6 +701,7 @@ def describe_orderable_options(call: Call) -> dict[str, Any]:
         for version in versions
         for name in classes
         if _class_exists(name)
+        for storage in ("gp2", "gp3", "io1", "io2")
     ]
     return _paged(call, "OrderableDBInstanceOptions", found)
 
@@ -1096,7 +1097,7 @@ def _create(  # noqa: PLR0915 - one statement per member
     if insights:
         doc["PerformanceInsightsKMSKeyId"] = _check_key(call, given.get("PerformanceInsightsKMSKeyId", "alias/aws/rds"))
     tags = _tags(given.get("Tags", []))
-    ready = call.world.due("rds-instance")
+    ready = call.world.due("rds-instance-multi-az" if multi else "rds-instance")
     backup = ready + (call.world.pace * 0.5 if retention else 0)
     instance = Instance(doc, tags, ready, backup, password, port, subnet_group.name, group.name)
     if managed:

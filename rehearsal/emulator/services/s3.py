@@ -42,6 +42,20 @@ def create_bucket(call: Call) -> dict[str, Any]:
     return answer
 
 
+@operation("s3", "HeadBucket")
+def head_bucket(call: Call) -> dict[str, Any]:
+    """A bucket of another account is there, but not to be looked at unless its policy says so; moto shows everything.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    _partition, owner = s3_backends.bucket_accounts.get(call["Bucket"], ("", call.account))
+    if owner != call.account:
+        bucket = s3_backends[owner][call.partition].buckets[call["Bucket"]]
+        if call.get("ExpectedBucketOwner", owner) != owner or not bucket.policy:
+            raise AwsError("AccessDenied", "Access Denied", status=403)
+    return call.forward()
+
+
 @operation("s3", "ListBuckets")
 def list_buckets(call: Call) -> dict[str, Any]:
     """The account's buckets, of one region where one is asked for."""
