@@ -58,9 +58,15 @@ def _same_items(declared: Sequence[Any], actual: Sequence[Any]) -> bool:
     """Match the items that are known first; what isn't known takes what is left, or nothing where that is gone too."""
     left = list(actual)
     for item in sorted(declared, key=lambda item: (has_unknown(item), item == KNOWN_AFTER_APPLY)):
-        match = next((index for index, other in enumerate(left) if explained(item, other)), None)
+        match = next((index for index, other in enumerate(left) if _same_item(item, other)), None)
         if match is not None:
             left.pop(match)
         elif not has_unknown(item):
             return False
     return not left
+
+
+def _same_item(declared: Any, actual: Any) -> bool:
+    """Compare items of a list, which are themselves whole: a route to another kind of target is another route."""
+    whole = not isinstance(declared, Mapping) or (isinstance(actual, Mapping) and set(actual) <= set(declared))
+    return whole and explained(declared, actual)

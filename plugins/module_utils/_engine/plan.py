@@ -7,7 +7,7 @@ from __future__ import annotations
 import graphlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -107,12 +107,14 @@ class Plan:
 
     :param problems: refusals; nothing may be applied while there is one.
     :param missing: sentences about look-ups that found nothing: fine in a plan, an error in an apply.
+    :param foreign: by kind, what stands in a closed set of the stack's and is nobody's. Nothing is done about it.
     """
 
     options: Options
     changes: tuple[Change, ...]
     problems: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    foreign: tuple[tuple[str, Observed], ...] = ()
 
     @property
     def changing(self) -> list[Change]:
@@ -181,7 +183,33 @@ def make_plan(
         changes = [_removal(change, kinds) for change in changes if change.observed and _is_removable(change, kinds)]
     changes += matching.orphans()
     changes = _guard(changes, kinds, observed, options, problems)
-    return Plan(options, tuple(changes), tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(missing)))
+    foreign = tuple(_foreign(changes, kinds, observed, options))
+    return Plan(options, tuple(changes), tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(missing)), foreign)
+
+
+def _foreign(
+    changes: Sequence[Change], kinds: Mapping[str, Kind], observed: Mapping[str, Sequence[Observed]], options: Options
+) -> Iterator[tuple[str, Observed]]:
+    """Yield what is in closed sets of the stack and isn't declared, and carries nobody's tags."""
+    closed = [kind for kind in kinds.values() if kind.closed_in is not None and observed.get(kind.name)]
+    if not closed:
+        return
+    there = [change for change in changes if change.observed is not None and not kinds[change.kind].lookup]
+    taken = {(change.kind, change.existing.id) for change in there}
+    mentioned = {leaf for change in there for leaf in leaves(change.existing.properties) if isinstance(leaf, str)}
+    for kind in closed:
+        name, parent = kind.closed_in or ("", "")
+        parents = {change.existing.id for change in there if change.kind == parent}
+        for item in observed[kind.name]:
+            if (
+                (kind.name, item.id) not in taken
+                and item.properties.get(name) in parents
+                and STACK_TAG not in item.tags
+                and item.state != "deleting"
+                and not options.absent
+                and kind.is_foreign(item, mentioned)
+            ):
+                yield kind.name, item
 
 
 def differences(kind: Kind, properties: Mapping[str, Any], tags: Mapping[str, str], observed: Observed) -> list[str]:
