@@ -41,12 +41,14 @@ class Account:
     :param name: what people call it.
     :param session: None when the account doesn't exist yet: an empty world.
     :param organization: id of the organization, such as ``o-a1b2c3d4e5``; empty where nobody had to ask for it.
+    :param caller: ARN of the identity that the credentials belong to, before any role is assumed.
     """
 
     name: str
     session: Session | None
     region: str
     organization: str = ""
+    caller: str = ""
 
     def described(self) -> dict[str, str | None]:
         """Return what a module's result says of it."""
@@ -104,7 +106,8 @@ def open_account(module: AnsibleAWSModule) -> Account:
     def connect(service: str, where: str) -> Any:
         return _client(service, where, connection, assumed)
 
-    return Account(name or wanted or own, Session(connect, wanted or own, region, partition), region, organization)
+    session = Session(connect, wanted or own, region, partition)
+    return Account(name or wanted or own, session, region, organization, identity["Arn"])
 
 
 def _suggest_region(region: str) -> str:

@@ -46,6 +46,7 @@ try:
 except ImportError:  # the modules say so by AnsibleAWSModule
     BotoCoreError = ClientError = Exception
 
+from .._engine.apply import Progress
 from .._engine.errors import EngineError
 from .._kinds._session import Session
 from .process import Process, read, this_process
@@ -162,13 +163,17 @@ class Lock:
 
     :param who: ARN of the caller.
     :param warn: told what a person should know although the run goes on.
+    :param progress: told that the lock is waited for.
     """
 
-    def __init__(self, session: Session, stack: str, who: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, session: Session, stack: str, who: str, warn: Callable[[str], None], progress: Progress | None = None
+    ) -> None:
         self._session = session
         self._stack = stack
         self._name = parameter_name(stack)
         self._warn = warn
+        self._progress = progress
         since = datetime.now(UTC).isoformat(timespec="seconds")
         self._tip = Entry("", uuid.uuid4().hex, "", who, since, this_process())
         self._in_doubt = False
@@ -243,12 +248,16 @@ class Lock:
                 raise EngineError(self._held(tip, now))
             if self._write(tip.id if tip else "", create=not history.exists):
                 break
+            if self._progress is not None:
+                self._progress("lock", "begun", 0, "being taken")
             if clock() > deadline:
                 raise EngineError(
                     f"the lock {self._name} of stack '{self._stack}' could not be taken: others are taking it, or it "
                     "was deleted less than half a minute ago: run this again"
                 )
             time.sleep(random.uniform(0.2, 1.0))
+        if self._progress is not None:
+            self._progress("lock", "done", 0, "")
         self._is_first = not history.exists
         if tip is not None and tip.renewed is not None and tip.released:
             self._quiet = self._seen - (now - tip.renewed).total_seconds()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +16,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._engine.apply import Outcome, apply
 from .._engine.errors import EngineError, message
-from .._engine.kind import Kind, Observed
+from .._engine.kind import Kind, Observed, Obstacle
 from .._engine.observe import observe, obstacles, preflight
 from .._engine.plan import CHANGING, Change, Options, Plan, make_plan, scope_of
 from .._engine.render import billable, documents, rows
@@ -23,8 +24,13 @@ from .._engine.resource import Ref, Resource, Unknown, substitute
 from .._engine.validate import validate
 from .._kinds._session import Session
 from .._plan.document import load, unplanned
+from .._preflight.findings import findings, notes
+from .._preflight.usage import survey
 from .account import ACCOUNT_ARGUMENTS, Account, open_account
 from .account import problems_of as account_problems
+from .lock import Lock, clock
+from .progress import Recorder
+from .witness import witnessed
 
 STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -38,9 +44,9 @@ STACK_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 """What every module that owns a stack takes; documented by the fragment ``innovate.platform.stack``."""
 
-
 WAIT_ARGUMENTS: dict[str, dict[str, Any]] = {"wait": {"type": "bool", "default": True}}
 """What modules take whose stacks have things that AWS takes minutes for; fragment ``innovate.platform.stack.wait``."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -50,15 +56,15 @@ class Stack:
     :param resources: the declaration.
     :param problems: what the area found wrong with the parameters.
     :param outputs: the module's own return values; references in them are resolved at the end (None while unknown).
-    """
     :param wait: see :class:`Options`.
+    """
 
     name: str
     resources: Sequence[Resource]
     problems: Sequence[str] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
-
     wait: bool = True
+
 
 _TAG = re.compile(r"[\w\s.:/=+@-]*")
 _MOST_TAGS = 40
@@ -103,21 +109,21 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
         allow_replace=tuple(params["allow_replace"]),
         allow_destroy=tuple(params["allow_destroy"]),
         identity=f"{account.session.account_id}/{account.region}" if account.session else "",
-    )
         wait=stack.wait,
-    if account.session is not None:
-        for kind in discover(account.session, stack.name) if discover else ():
-            kinds.setdefault(kind.name, kind)
-    plan = _planned(account.session, stack, kinds, options)
+    )
+    began = clock()
+    plan = _planned(account.session, stack, kinds, options, discover)
     result = _result(account, plan, kinds)
-    problems = _refusals(module, account, plan, kinds)
-    hindered = obstacles(account.session, kinds, plan) if account.session is not None else []
-    if not module.check_mode:
-        problems += [obstacle.text for obstacle in hindered]
-    if approved is not None and account.session is not None and not module.check_mode:
-        problems += unplanned(approved, account.session.account_id, account.region, stack.name, result["changes"])
+    problems, hindered = _refusals(module, account, plan, kinds, approved)
     reporting = module.check_mode and params["planning"] != "final"
+    surveyed = {**result, "preflight": survey(account.session, kinds, plan)}
+    if not reporting:
+        problems += findings([surveyed], applying=False)
+        for note in notes([surveyed]):
+            module.warn(note)
     if reporting:
+        # The quotas of an account are judged for all stacks together.
+        result = surveyed
         # Other stacks of the same run may take it away before; the gate knows all of them.
         result["obstacles"] = [{"text": item.text, "stack": item.stack, "id": item.id} for item in hindered]
     if module.check_mode and params["planning"] == "preview":
@@ -131,10 +137,21 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
             module.warn(f"the plan takes for granted what is not there: {sentence}")
         for obstacle in hindered if not reporting else ():
             module.warn(f"the plan takes for granted that this goes first: {obstacle.text}")
-        extra = {"problems": problems} if reporting else {}
+        extra = {"problems": problems, **witnessed(plan, kinds)} if reporting else {}
         module.exit_json(**result, **extra, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
-    outcome = apply(plan, kinds, account.session)
+
+    def again() -> Plan:
+        plan = _planned(account.session, stack, kinds, options, discover)
+        problems, _hindered = _refusals(module, account, plan, kinds, approved)
+        if problems:
+            raise EngineError(problems)
+        return plan
+
+    plan, outcome = _carried_out(module, account, kinds, plan, again, began)
     done = _result(account, plan, kinds, outcome.done)
+    done["awaits"] = [change.address for change in plan.changes if change.address in outcome.awaits]
+    for sentence in plan.missing:
+        module.warn(f"left for another run, since there is something missing: {sentence}")
     if outcome.errors:
         _fail_applying(module, outcome, done)
     found = {} if options.absent else _declared(plan)
@@ -144,31 +161,82 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     raise SystemExit(0)  # what exit_json does; it has no type that says so
 
 
-def _planned(session: Session | None, stack: Stack, kinds: Mapping[str, Kind], options: Options) -> Plan:
+def _carried_out(
+    module: AnsibleAWSModule,
+    account: Account,
+    kinds: Mapping[str, Kind],
+    plan: Plan,
+    again: Callable[[], Plan],
+    began: float,
+) -> tuple[Plan, Outcome]:
+    """Apply a plan while this run has the stack's lock; where there is nothing to do, it needs none.
+
+    :param again: makes the plan anew, since another run may have changed the stack after ``began``.
+    """
+    session = account.session
+    if session is None or not any(change.action in CHANGING or change.is_underway for change in plan.changes):
+        return plan, apply(plan, kinds, session)
+    recorder = Recorder(account.name, plan.options.stack)
+    with closing(recorder), Lock(session, plan.options.stack, account.caller, module.warn, recorder.step) as lock:
+        if lock.may_be_outdated(began, saw_nothing=_is_new(plan)):
+            plan = again()
+        outcome = apply(plan, kinds, session, recorder.step, lock.lost)
+        lock.stack_is_gone = _is_gone(plan, outcome)
+    return plan, outcome
+
+
+def _is_new(plan: Plan) -> bool:
+    """Tell whether there is nothing of a stack."""
+    return not any(change.observed for change in plan.changes if change.action != "read")
+
+
+def _is_gone(plan: Plan, outcome: Outcome) -> bool:
+    """Tell whether nothing is left of a stack."""
+    whole = not outcome.errors and not outcome.awaits
+    return plan.options.absent and whole and all(change.action != "keep" for change in plan.changes)
+
+
+def _planned(
+    session: Session | None, stack: Stack, kinds: dict[str, Kind], options: Options, discover: Discover | None
+) -> Plan:
     """Return what is to be done; an account that isn't there is an empty world."""
-    done["awaits"] = [change.address for change in plan.changes if change.address in outcome.awaits]
-    for sentence in plan.missing:
-        module.warn(f"left for another run, since there is something missing: {sentence}")
     observed: Mapping[str, Sequence[Observed]] = {}
     if session is not None:
+        for kind in discover(session, stack.name) if discover else ():
+            kinds.setdefault(kind.name, kind)
         observed = observe(session, kinds, scope_of(stack.name, stack.resources, kinds))
     return make_plan(stack.resources, kinds, observed, options)
 
 
-def _refusals(module: AnsibleAWSModule, account: Account, plan: Plan, kinds: Mapping[str, Kind]) -> list[str]:
-    """Return why a plan can't be carried out; in check mode what is missing may still come to be."""
+def _refusals(
+    module: AnsibleAWSModule,
+    account: Account,
+    plan: Plan,
+    kinds: Mapping[str, Kind],
+    approved: Mapping[str, Any] | None,
+) -> tuple[list[str], list[Obstacle]]:
+    """Return why a plan can't be carried out, and what is in its way.
+
+    In check mode what is missing may still come to be, and what is in the way may go.
+    """
     problems = list(plan.problems)
     if account.session is None:
         if plan.changing and not module.check_mode:
             problems.append(f"account '{account.name}' does not exist: run playbooks/organization.yml first")
-        return problems
+        return problems, []
     if not module.check_mode and plan.options.wait:
         problems += plan.missing
     try:
         problems += preflight(account.session, kinds, plan)
     except EngineError as error:
         problems += error.problems
-    return problems
+    hindered = obstacles(account.session, kinds, plan)
+    if not module.check_mode:
+        problems += [obstacle.text for obstacle in hindered]
+        if approved is not None:
+            where = (account.session.account_id, account.region)
+            problems += unplanned(approved, *where, plan.options.stack, rows(plan.changing, kinds))
+    return problems, hindered
 
 
 def _approved(path: str | None) -> Mapping[str, Any] | None:
