@@ -20,6 +20,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._plan.document i
     latest,
     load,
 )
+from ansible_collections.innovate.platform.plugins.module_utils._plan.obstacles import remaining
 from ansible_collections.innovate.platform.plugins.module_utils._preflight.findings import findings, notes
 from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate
@@ -87,6 +88,7 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
     ]
     problems += [f"{plan['host']}: {problem}" for plan in plans for problem in plan.get("problems") or ()]
     problems += findings(plans, applying=applying)
+    problems += remaining(plans)
     if arguments["plan_out"]:
         try:
             Path(arguments["plan_out"]).write_text(dump(document), encoding="utf-8")

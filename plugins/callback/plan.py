@@ -36,7 +36,19 @@ from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate im
 
 GATE = "innovate.platform.plan_gate"
 DRIFT = "innovate.platform.drift_report"
-TAKEN = ("stack", "account", "applied", "changes", "awaits", "billable", "problems", "preflight", "known", "foreign")
+TAKEN = (
+    "stack",
+    "account",
+    "applied",
+    "changes",
+    "awaits",
+    "billable",
+    "problems",
+    "preflight",
+    "known",
+    "foreign",
+    "obstacles",
+)
 """What of a result is kept."""
 
 
