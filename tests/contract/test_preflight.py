@@ -109,6 +109,7 @@ def test_what_stands_is_counted_and_a_plan_without_needs_asks_nothing(here: Sess
         client.meta.events.register("before-call", lambda model, **more: calls.append(model.name))
         assert surveyed(here, NETWORK)["preflight"] == {
             "needs": [],
+            "ceilings": [],
             "quotas": [],
             "facts": [{"kind": "vpc", "address": "vpc.main", "new": False, "cidr_block": "10.77.0.0/16"}],
             "notes": [],

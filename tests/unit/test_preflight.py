@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import ADDRESS_TAG, STACK_TAG, Observed
-from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Options, Plan, make_plan
+from ansible_collections.innovate.platform.plugins.module_utils._engine.plan import Change, Options, Plan, make_plan
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Ref, Resource
 from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._rds_rules import class_problems, newest
@@ -201,6 +201,35 @@ def test_every_quota_is_one_that_the_emulated_aws_has_under_the_same_service() -
     ):
         for spot in (False, True):
             assert quotas.vcpu_quota(kind, spot=spot) == vcpu_code(kind, "spot" if spot else "on-demand"), kind
+
+
+def pool(name: str, cpu: Any, *capacity: str, families: Sequence[str] = ()) -> Change:
+    requirements = [{"key": "karpenter.sh/capacity-type", "operator": "In", "values": list(capacity)}]
+    requirements += [{"key": "karpenter.k8s.aws/instance-family", "operator": "In", "values": list(families)}]
+    spec = {"limits": {"cpu": cpu}, "template": {"spec": {"requirements": requirements}}}
+    definition = {"kind": "NodePool", "metadata": {"name": name}, "spec": spec}
+    return Change("create", "manifest", f"manifest.{name}", properties={"definition": definition})
+
+
+def test_what_karpenter_may_make_is_a_ceiling_and_no_need() -> None:
+    changes = [
+        pool("general", "64", "on-demand", families=["m6i", "c6i"]),
+        pool("batch", "32000m", "spot", "on-demand"),
+        pool("gpu", 16, "on-demand", families=["g5"]),
+        pool("unlimited", None, "on-demand"),
+    ]
+    rows = quotas.ceilings(changes)
+    assert {row["quota"]: row["amount"] for row in rows} == {ON_DEMAND: 96, SPOT: 32, "L-DB2E81BA": 16}
+    assert quotas.needs(changes, {}, {}) == []
+    told = [{**row, "limit": limit} for row, limit in zip(rows, (64.0, 64.0, None), strict=True)]
+    plans = [result("manifests-karpenter", ceilings=told)]
+    assert findings(plans) == []
+    assert notes(plans) == [
+        (
+            "account dev (111111111111), eu-central-1: Karpenter's NodePools may take 96 vCPUs of On-Demand instances "
+            f"of Standard, the quota ({ON_DEMAND}) allows 64 to all together: beyond that pods stay pending"
+        )
+    ]
 
 
 ORDERABLE = {"StorageType": "gp3", "MultiAZCapable": True, "SupportsStorageEncryption": True}

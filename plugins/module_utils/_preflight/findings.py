@@ -24,8 +24,8 @@ def findings(plans: Iterable[Plan], *, applying: bool = True) -> list[str]:
 
     :param plans: results of stacks' modules in check mode, in the order in which they came; of a stack that comes twice
         the last one counts. Each has ``stack``, ``account`` ({name, id, region, organization}; the id is None while the
-        account doesn't exist) and ``preflight`` ({needs, quotas, facts, notes}, see ``usage.survey``), and ``host``
-        where a playbook gathered them. Results without ``preflight`` are left out.
+        account doesn't exist) and ``preflight`` ({needs, ceilings, quotas, facts, notes}, see ``usage.survey``), and
+        ``host`` where a playbook gathered them. Results without ``preflight`` are left out.
     :param applying: whether an apply follows. A plan alone may be about accounts that nobody makes in this run.
     """
     stacks = _stacks(plans)
@@ -49,6 +49,7 @@ def notes(plans: Iterable[Plan]) -> list[str]:
         *(f"{_where(plan)}: {note}" for plan in stacks for note in plan["preflight"].get("notes") or ()),
         *(sentence for sentence, is_new in _overlaps(stacks) if not is_new),
         *_unasked(stacks),
+        *_ceilings(stacks),
     ]
 
 
@@ -218,6 +219,23 @@ def _unasked(stacks: Sequence[Plan]) -> Iterator[str]:
         reasons.setdefault((_account(first), first["account"]["region"], why), []).append(unit)
     for (account, region, why), units in reasons.items():
         yield f"{account}, {region}: whether its quotas allow {_list(units, len(units))} is not known: {why}"
+
+
+def _ceilings(stacks: Sequence[Plan]) -> Iterator[str]:
+    """Yield what Karpenter may make that the quotas don't let it: its pods stay pending then."""
+    found: dict[tuple[str, str, str], tuple[Plan, int, float]] = {}
+    for plan in stacks:
+        for row in plan["preflight"].get("ceilings") or ():
+            if row["limit"] is not None:
+                key = (plan["account"]["id"] or "", plan["account"]["region"], row["quota"])
+                _first, amount, _limit = found.get(key, (plan, 0, 0.0))
+                found[key] = (plan, amount + row["amount"], row["limit"])
+    for (_account_id, region, code), (plan, amount, limit) in found.items():
+        if amount > limit:
+            yield (
+                f"{_account(plan)}, {region}: Karpenter's NodePools may take {amount} {quotas.quota(code).unit}, the "
+                f"quota ({code}) allows {_number(limit)} to all together: beyond that pods stay pending"
+            )
 
 
 _Key = tuple[str, str, str, str]

@@ -263,6 +263,45 @@ def needs(changes: Sequence[Change], kinds: Mapping[str, Kind], vcpus: Mapping[s
     ]
 
 
+def ceilings(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Return what Karpenter's NodePools may come to take, where they are new or changed: rows as of :func:`needs`.
+
+    A pool that may use On-Demand and Spot may take all that it is limited to of either.
+    https://karpenter.sh/docs/concepts/nodepools/#speclimits
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for change in changes:
+        if change.kind != "manifest" or change.action not in ("create", "update", "replace"):
+            continue
+        definition = change.properties.get("definition")
+        if not isinstance(definition, Mapping) or definition.get("kind") != "NodePool":
+            continue
+        spec = definition.get("spec") or {}
+        most = _cores((spec.get("limits") or {}).get("cpu"))
+        allowed = {
+            item.get("key"): [str(value) for value in item.get("values") or ()]
+            for item in ((spec.get("template") or {}).get("spec") or {}).get("requirements") or ()
+            if item.get("operator") == "In"
+        }
+        families = allowed.get("karpenter.k8s.aws/instance-family") or allowed.get("node.kubernetes.io/instance-type")
+        codes = {
+            vcpu_quota(family, spot=lifecycle == "spot")
+            for lifecycle in allowed.get("karpenter.sh/capacity-type") or ("on-demand",)
+            for family in families or ("m",)
+        }
+        for code in sorted(codes - {""}) if most else ():
+            row = rows.setdefault(code, {"quota": code, "within": "", "amount": 0, "addresses": []})
+            row["amount"] += most
+            row["addresses"].append(change.address)
+    return list(rows.values())
+
+
+def _cores(quantity: Any) -> int:
+    """Return a quantity of CPUs in whole ones: 64, ``64`` or ``64000m``; 0 where there is none."""
+    found = re.fullmatch(r"(\d+)(m?)", str(quantity))
+    return int(found[1]) // (1000 if found[2] else 1) if found else 0
+
+
 def _comes(change: Change) -> bool:
     return change.action in ("create", "replace")
 

@@ -29,9 +29,9 @@ def survey(session: Session | None, kinds: Mapping[str, Kind], plan: Plan) -> di
     """Return what the preflight of a whole run has to know of a stack: the ``preflight`` of a module's result.
 
     :param session: None where the account doesn't exist yet: what is needed is told, what there is nobody knows.
-    :return: ``needs`` (:func:`quotas.needs`), ``quotas`` (rows with ``quota``, ``within``, ``limit``, ``used`` and,
-        where one of the two couldn't be asked, ``unknown``, a clause that says why), ``facts`` (:func:`declared.facts`)
-        and ``notes`` (sentences about what couldn't be told).
+    :return: ``needs`` (:func:`quotas.needs`), ``ceilings`` (:func:`quotas.ceilings`, with ``limit``), ``quotas`` (rows
+        with ``quota``, ``within``, ``limit``, ``used`` and, where one of the two couldn't be asked, ``unknown``, a
+        clause that says why), ``facts`` (:func:`declared.facts`) and ``notes`` (sentences about what couldn't be told).
     """
     declared = facts(plan.changes)
     nodes = quotas.nodes_of(plan.changes) if session is not None else []
@@ -52,7 +52,11 @@ def survey(session: Session | None, kinds: Mapping[str, Kind], plan: Plan) -> di
     if session is not None and needed:
         needed = _with_zones(session, needed)
         there = _asked(session, needed)
-    return {"needs": needed, "quotas": there, "facts": declared, "notes": notes}
+    ceilings = quotas.ceilings(plan.changes) if session is not None else []
+    if session is not None and ceilings:
+        limits = _limits(session, [row["quota"] for row in ceilings])
+        ceilings = [{**row, "limit": limits[row["quota"]][0]} for row in ceilings]
+    return {"needs": needed, "ceilings": ceilings, "quotas": there, "facts": declared, "notes": notes}
 
 
 def _vcpus(session: Session, types: Sequence[str]) -> dict[str, int]:
