@@ -20,10 +20,13 @@ from rehearsal import state
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: bool = False) -> int:
+def up(
+    directory: Path, pace: float, port: int, timeout: float, *, kubernetes: bool = False, enforce: bool = False
+) -> int:
     """Start the emulator in the background, or leave the one that stands.
 
-    With ``kubernetes`` real control planes stand behind EKS clusters; their programs are found or built first.
+    With ``kubernetes`` real control planes stand behind EKS clusters; their programs are found or built first. With
+    ``enforce`` what no IAM policy allows is refused.
     """
     running = state.load(directory)
     if running is not None and running.healthy():
@@ -32,6 +35,8 @@ def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: b
             kind = "with" if running.kubernetes else "without"
             print(f"emulated AWS: it stands {kind} real clusters: end it first (make rehearse-down)", file=sys.stderr)
             return 1
+        if enforce:
+            running.admin("enforcement", "POST")
         return 0
     directory.mkdir(parents=True, exist_ok=True)
     if kubernetes and not _programs(directory):
@@ -43,6 +48,7 @@ def up(directory: Path, pace: float, port: int, timeout: float, *, kubernetes: b
     with log.open("ab") as out:
         command = [sys.executable, "-m", "rehearsal.emulator", "--state-dir", str(directory)]
         command += ["--pace", str(pace), "--port", str(port), *(["--kubernetes"] if kubernetes else [])]
+        command += ["--enforce"] if enforce else []
         path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
         process = subprocess.Popen(
             command,
@@ -167,6 +173,7 @@ def main(argv: list[str] | None = None) -> int:
     starting = commands.add_parser("up", parents=[common], help="start what isn't running yet")
     starting.add_argument("--pace", type=float, default=1.0, help="seconds that a slow thing takes; 0 is at once")
     starting.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    starting.add_argument("--enforce", action="store_true", help="refuse what no IAM policy of a caller allows")
     starting.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the first answer")
     whole = commands.add_parser("rehearse", parents=[common], help="start, apply playbooks/site.yml twice, look")
     whole.add_argument("--pace", type=float, default=float(os.environ.get("REHEARSE_PACE", "1")), help="as for up")
@@ -188,7 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.update(state.past_proxies())
     directory = state.state_dir(args.state_dir)
     if args.command == "up":
-        return up(directory, args.pace, args.port, args.timeout, kubernetes=args.kubernetes)
+        return up(directory, args.pace, args.port, args.timeout, kubernetes=args.kubernetes, enforce=args.enforce)
     if args.command == "down":
         return down(directory)
     if args.command == "rehearse":

@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         help="collect responses that don't fit the model (/rehearsal/responses)",
     )
     parser.add_argument("--kubernetes", action="store_true", help="real control planes behind the EKS clusters")
+    parser.add_argument("--enforce", action="store_true", help="refuse what no policy allows (/rehearsal/enforcement)")
     args = parser.parse_args(argv)
 
     from rehearsal.emulator.server import Emulator  # noqa: PLC0415 - --help shouldn't wait for moto
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
             pace=args.pace,
             check_responses=args.check_responses,
             kubernetes=args.kubernetes,
+            enforcing=args.enforce,
         )
     except (ValueError, OSError) as error:
         print(f"cannot start: {error}", file=sys.stderr)

@@ -38,10 +38,13 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.exceptions import HTTPException
 
 from rehearsal.emulator import wire
+from rehearsal.emulator.authorization import Authority
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.faults import Broken, Faults
 from rehearsal.emulator.refusals import refusal, unreadable
 from rehearsal.emulator.registry import HANDLERS, Call, Handler, Later
+from rehearsal.emulator.resource_arns import Asked
+from rehearsal.emulator.services import cloudtrail
 from rehearsal.emulator.strict import check, check_output
 from rehearsal.emulator.world import Principal, World
 
@@ -97,11 +100,14 @@ def _parser(protocol: str) -> Any:
 class Gateway:
     """The WSGI application that stands for every AWS endpoint."""
 
-    def __init__(self, world: World, endpoint: str = "", *, check_responses: bool = False) -> None:
+    def __init__(
+        self, world: World, endpoint: str = "", *, check_responses: bool = False, enforcing: bool = False
+    ) -> None:
         self.world = world
         self.endpoint = endpoint
         self.check_responses = check_responses
         self.faults = Faults()
+        self.authority = Authority(world, enforcing=enforcing)
         self.moto = DomainDispatcherApplication(_backend_app)
         self.admin: dict[str, Callable[[str, dict[str, list[str]]], Any]] = {}
         self.folders: dict[str, Callable[[str, str], Reply]] = {}
@@ -169,10 +175,12 @@ class Gateway:
         service = _service(signing_name, request, query, body)
         operation = "?"
         principal: Principal | None = None
+        written: cloudtrail.Written | None = None
         try:
             found = _operation(service, request, query, body)
             if found is None:
                 principal = self._caller(key, service, "")
+                self.authority.check_unknown(service, principal)
                 with self._turn():
                     reply = self._ask_moto(environ, principal.account, body)
                 self._record(began, service, "?", principal, region, reply)
@@ -181,9 +189,11 @@ class Gateway:
             operation = str(model.name)
             principal = self._caller(key, service, operation)
             caller = principal
+            written = cloudtrail.Written(model, caller, region, request.headers.get("User-Agent", ""))
+            noted = written
 
             def carry_out() -> Reply:
-                return self._dispatch(environ, request, body, query, model, protocol, uri, caller, region)
+                return self._dispatch(environ, request, body, query, model, protocol, uri, caller, region, noted)
 
             try:
                 reply = self.faults.around(str(model.service_model.service_name), operation, protocol, carry_out)
@@ -191,8 +201,12 @@ class Gateway:
                 raise _Refused(str(model.service_model.service_name), model, protocol, error) from None
         except Broken as broken:
             self.world.record(began, service, operation, principal, region, 0, f"broken: {broken}")
+            if written is not None and written.answer is not None:  # it had its effect
+                cloudtrail.note(self.world, began, written)
             raise
         except _Refused as refused:
+            if written is not None:
+                written.error = refused.error
             reply = _serialize(refused.service, refused.model, refused.protocol, refused.error)
         except AwsError as error:
             reply = self._plain_error(service, operation, request, error)
@@ -201,6 +215,8 @@ class Gateway:
             message = f"{type(error).__name__}: {error}"
             reply = 500, [("Content-Type", "text/plain")], message.encode()
         self._record(began, service, operation, principal, region, reply)
+        if written is not None:
+            cloudtrail.note(self.world, began, written)
         return reply
 
     def _record(
@@ -244,6 +260,7 @@ class Gateway:
         uri: dict[str, Any],
         principal: Principal,
         region: str,
+        written: cloudtrail.Written,
     ) -> Reply:
         service = str(model.service_model.service_name)
         operation = str(model.name)
@@ -257,7 +274,33 @@ class Gateway:
             problems = problems + [p for p in check(service, model.input_shape, decoded.params) if p.path not in wrong]
         if problems:
             raise _Refused(service, model, protocol, refusal(service, protocol, problems))
+        written.params = decoded.params
+        asked = Asked(self.world, service, operation, decoded.params, principal.account, region, _partition(region))
+        try:
+            with self.world.lock:
+                self.authority.check(asked, principal)
+        except AwsError as error:
+            raise _Refused(service, model, protocol, error) from None
 
+        reply = self._carry_out(environ, body, decoded.params, model, protocol, principal, region)
+        if written.counts():
+            try:
+                written.answer = _understood(model, protocol, reply)
+            except (AwsError, botocore.parsers.ResponseParserError) as error:
+                written.error = error
+        return reply
+
+    def _carry_out(
+        self,
+        environ: dict[str, Any],
+        body: bytes,
+        params: dict[str, Any],
+        model: OperationModel,
+        protocol: str,
+        principal: Principal,
+        region: str,
+    ) -> Reply:
+        service, operation = str(model.service_model.service_name), str(model.name)
         handler = HANDLERS.get((service, operation))
         if handler is not None:
 
@@ -276,7 +319,7 @@ class Gateway:
                 principal.account,
                 region,
                 principal,
-                decoded.params,
+                params,
                 self.endpoint,
                 forward,
             )
@@ -372,6 +415,10 @@ def _serialize(service: str, model: OperationModel, protocol: str, result: Any) 
     return status, headers, content.encode() if isinstance(content, str) else content
 
 
+def _partition(region: str) -> str:
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov") else "aws"
+
+
 def _understood(model: OperationModel, protocol: str, reply: Reply) -> dict[str, Any]:
     """Moto's reply as botocore's client would read it; errors are raised."""
     status, headers, body = reply
@@ -446,5 +493,5 @@ def _iam_user(key: str, accounts: set[str]) -> Principal | None:
         backend = iam_backends[account]["aws"]
         user = backend.get_user_from_access_key_id(key)
         if user is not None:
-            return Principal(account, user.arn, user.id)
+            return Principal(account, user.arn, user.id, access_key=key)
     return None

@@ -82,6 +82,7 @@ class Emulator:
         pace: float = 1.0,
         check_responses: bool = False,
         kubernetes: bool = False,
+        enforcing: bool = False,
     ) -> None:
         if not host.startswith("127.") and host not in ("localhost", "::1"):
             raise ValueError(f"{host} is not a loopback address")
@@ -89,7 +90,7 @@ class Emulator:
         self.world = World(state_dir, pace)
         self.kubernetes = kubernetes
         self._closing: list[Callable[[], None]] = []
-        self.gateway = Gateway(self.world, check_responses=check_responses)
+        self.gateway = Gateway(self.world, check_responses=check_responses, enforcing=enforcing)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = _Server(host, port, self.gateway, handler=_Handler)
         self.endpoint = f"http://{host}:{self.server.server_port}"
@@ -104,6 +105,7 @@ class Emulator:
                 "pace": self._pace,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "events": lambda method, query: services.events.deliveries(self.world),
+                "enforcement": self.gateway.authority.page,
                 "faults": self.gateway.faults.page,
                 "inventory": lambda method, query: inventory(
                     self.world, services.organizations.accounts_by_name(self.world)
@@ -185,6 +187,7 @@ class Emulator:
         if method != "POST":
             raise ValueError("POST resets everything")
         self.gateway.faults.clear()
+        self.gateway.authority.reset()
         with self.world.lock:
             for hook in self.world.on_reset:
                 hook()

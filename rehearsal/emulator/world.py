@@ -44,15 +44,27 @@ LINGER = 60.0
 MANAGEMENT_ACCOUNT = "123456789012"
 MANAGEMENT_KEY = "AKIAREHEARSAL0000001"
 MANAGEMENT_SECRET = "rehearsal/on/loopback/opens/nothing/else"
+#: Unique id of who has these credentials. No policy concerns them.
+MANAGEMENT_USER = "AIDAREHEARSAL0000001"
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls: the account, the caller's ARN and unique id as GetCallerIdentity shows them."""
+    """Who calls: the account, the caller's ARN and unique id as GetCallerIdentity shows them.
+
+    :param session_policies: documents that bound a session of a role; None where none were given.
+    :param session_tags: tags of a session, as pairs.
+    :param issued: when a session began (seconds since the epoch).
+    :param access_key: the access key id.
+    """
 
     account: str
     arn: str
     user_id: str
+    session_policies: tuple[str, ...] | None = None
+    session_tags: tuple[tuple[str, str], ...] = ()
+    issued: float = 0.0
+    access_key: str = ""
 
 
 @dataclass
@@ -97,7 +109,10 @@ class World:
         self.suspended: set[str] = set()
         self.credentials: dict[str, Principal] = {
             MANAGEMENT_KEY: Principal(
-                MANAGEMENT_ACCOUNT, f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:user/rehearsal", "AIDAREHEARSAL0000001"
+                MANAGEMENT_ACCOUNT,
+                f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:user/rehearsal",
+                MANAGEMENT_USER,
+                access_key=MANAGEMENT_KEY,
             )
         }
         #: Secret access keys by access key id: what checks a signature needs them.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from rehearsal import postgres
 from rehearsal.emulator.services import (
     capacity,
+    cloudtrail,
     ec2,
     eks,
     events,
@@ -37,6 +38,7 @@ from rehearsal.emulator.world import World
 __all__ = [
     "STARTUP",
     "capacity",
+    "cloudtrail",
     "ec2",
     "eks",
     "events",

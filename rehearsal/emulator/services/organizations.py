@@ -296,7 +296,7 @@ def _root_view(organization: Organization) -> dict[str, Any]:
     return {"Id": root.id, "Arn": root.arn, "Name": "Root", "PolicyTypes": types}
 
 
-def _path(organization: Organization, node: Node) -> str:
+def path_of(organization: Organization, node: Node) -> str:
     parts = [node.id]
     while node.parent is not None:
         node = organization.nodes[node.parent]
@@ -307,7 +307,7 @@ def _path(organization: Organization, node: Node) -> str:
 def _account_view(organization: Organization, node: Node) -> dict[str, Any]:
     return {
         "Id": node.id,
-        "Paths": [_path(organization, node)],
+        "Paths": [path_of(organization, node)],
         "Arn": node.arn,
         "Email": node.email,
         "Name": node.name,
@@ -319,7 +319,7 @@ def _account_view(organization: Organization, node: Node) -> dict[str, Any]:
 
 
 def _unit_view(organization: Organization, node: Node) -> dict[str, Any]:
-    return {"Id": node.id, "Arn": node.arn, "Name": node.name, "Path": _path(organization, node)}
+    return {"Id": node.id, "Arn": node.arn, "Name": node.name, "Path": path_of(organization, node)}
 
 
 def _policy_summary(policy: Policy) -> dict[str, Any]:

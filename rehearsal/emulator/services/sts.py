@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 import re
 import secrets
+import time
 from typing import Any
 
 from moto.iam.models import iam_backends
@@ -56,21 +58,55 @@ def assume_role(call: Call) -> dict[str, Any]:
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         )
-    return session(call, role, call["RoleSessionName"], duration)
+    tags = tuple((tag["Key"], tag["Value"]) for tag in call.get("Tags", []))
+    bounds = _session_policies(call, role)
+    return new_session(call.world, call.partition, role, call["RoleSessionName"], duration, policies=bounds, tags=tags)
 
 
-def session(call: Call, role: Any, name: str, duration: int) -> dict[str, Any]:
-    """Make a session of a role and its answer."""
-    return new_session(call.world, call.partition, role, name, duration)
+def _session_policies(call: Call, role: Any) -> tuple[str, ...] | None:
+    """The documents that the caller bounds the session by: one that is given, and managed ones of the role's account.
+
+    Raises:
+        AwsError: a policy isn't there, or is none.
+    """
+    if not call.get("Policy") and not call.get("PolicyArns"):
+        return None
+    documents = [call["Policy"]] if call.get("Policy") else []
+    managed = iam_backends[role.arn.split(":")[4]][call.partition].managed_policies
+    for item in call.get("PolicyArns", []):
+        if item.get("arn") not in managed:
+            raise AwsError(
+                "InvalidParameterValue", f"PolicyArns: {item.get('arn')} does not exist or is not attachable."
+            )
+        documents.extend(version.document for version in managed[item["arn"]].versions if version.is_default)
+    for document in documents:
+        try:
+            json.loads(document)
+        except ValueError:
+            raise AwsError("MalformedPolicyDocument", "The policy is not in the valid JSON format.") from None
+    return tuple(documents)
 
 
-def new_session(world: World, partition: str, role: Any, name: str, duration: int) -> dict[str, Any]:
-    """Make a session of a role; what AssumeRole answers. ``duration`` is in seconds."""
+def new_session(
+    world: World,
+    partition: str,
+    role: Any,
+    name: str,
+    duration: int,
+    *,
+    policies: tuple[str, ...] | None = None,
+    tags: tuple[tuple[str, str], ...] = (),
+) -> dict[str, Any]:
+    """Make a session of a role; what AssumeRole answers.
+
+    :param duration: in seconds.
+    :param policies: session policies, which bound what the role may; None for none.
+    """
     account = role.arn.split(":")[4]
     arn = f"arn:{partition}:sts::{account}:assumed-role/{role.name}/{name}"
     key = "ASIA" + letters(16)
     world.secrets[key] = base64.b64encode(secrets.token_bytes(30)).decode()
-    world.credentials[key] = Principal(account, arn, f"{role.id}:{name}")
+    world.credentials[key] = Principal(account, arn, f"{role.id}:{name}", policies, tags, time.time(), key)
     expiration = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=duration)
     return {
         "Credentials": {

@@ -35,7 +35,7 @@ def get_resources(call: Call) -> dict[str, Any]:
     arns = call.get("ResourceARNList")
     found = [
         {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-        for arn, tags in sorted(_tagged(call), key=lambda item: item[0])
+        for arn, tags in sorted(tagged(call), key=lambda item: item[0])
         if tags and matches(tags) and _of_type(arn, call.get("ResourceTypeFilters")) and (not arns or arn in arns)
     ]
     expired = AwsError("PaginationTokenExpiredException", "The token has expired")
@@ -43,13 +43,16 @@ def get_resources(call: Call) -> dict[str, Any]:
     return {"ResourceTagMappingList": items, "PaginationToken": token or ""}
 
 
-def _tagged(call: Call) -> Iterator[tuple[str, dict[str, str]]]:
+def tagged(call: Call) -> Iterator[tuple[str, dict[str, str]]]:
+    """Whatever carries tags in an account and Region, as ARNs with their tags."""
     seen = set()
     for backend in iter_taggable_backends(call.account, call.region):
         for resource in backend.iter_tagged_resources():
-            if resource.arn not in seen:
-                seen.add(resource.arn)
-                yield resource.arn, dict(resource.tags)
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+            arn = resource.arn.replace(":flow-logs/", ":vpc-flow-log/")
+            if arn not in seen:
+                seen.add(arn)
+                yield arn, dict(resource.tags)
     events = events_backends[call.account][call.region]
     for bus in events.event_buses.values():
         for rule in bus.rules.values():
