@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal import estate
 from rehearsal.rehearse import WITHOUT_KUBERNETES
-from rehearsal.state import EmulatorState
 from tests.rehearsal.conftest import Play, Run
 
 SITE = "playbooks/site.yml"
@@ -30,12 +28,3 @@ def test_all_that_speaks_to_no_api_server_is_applied(applied: Run) -> None:
 def test_the_second_run_changes_nothing(play: Play, applied: Run) -> None:
     again = play(SITE, *WITHOUT_KUBERNETES, inventories=DEV)
     assert (again.status, again.changes(), set(again.changed.values())) == (0, {}, {0}), again.text[-3000:]
-
-
-def test_an_environment_is_taken_down(play: Play, emulator: EmulatorState, applied: Run) -> None:
-    consent = '{"rds_allow_destroy": ["db_instance.main"]}'
-    run = play("playbooks/teardown.yml", "-e", consent, *WITHOUT_KUBERNETES, inventories=("dev",))
-    assert run.status == 0, run.text[-4000:]
-    dev = next(account for account in estate.survey(emulator) if account.name == "dev")
-    assert (dev.vpcs, dev.clusters, dev.databases) == ([], [], [])
-    assert not [role for role in dev.client("iam").list_roles()["Roles"] if "karpenter" in role["RoleName"]]

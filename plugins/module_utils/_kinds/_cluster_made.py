@@ -14,7 +14,7 @@ Each puts the cluster's name on what it makes:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,24 @@ def load_balancers(session: Session, cluster: str) -> list[Balancer]:
         found = session.pages("elbv2", "describe_load_balancers", "LoadBalancers")
         there |= {item["LoadBalancerArn"] for item in found}
     return [item for item in marked if (item.name if item.is_classic else item.arn) in there]
+
+
+def balancer_tags(session: Session, arns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the tags of load balancers and target groups by ARN; DescribeTags takes twenty at once."""
+    found: dict[str, dict[str, str]] = {}
+    for start in range(0, len(arns), 20):
+        answer = session.call("elbv2", "describe_tags", ResourceArns=list(arns[start : start + 20]))
+        found |= {item["ResourceArn"]: tag_dict(item.get("Tags")) for item in answer.get("TagDescriptions", [])}
+    return found
+
+
+def classic_tags(session: Session, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the tags of Classic Load Balancers by name."""
+    found: dict[str, dict[str, str]] = {}
+    for start in range(0, len(names), 20):
+        answer = session.call("elb", "describe_tags", LoadBalancerNames=list(names[start : start + 20]))
+        found |= {item["LoadBalancerName"]: tag_dict(item.get("Tags")) for item in answer.get("TagDescriptions", [])}
+    return found
 
 
 def sweep(session: Session, cluster: str) -> None:

@@ -182,11 +182,25 @@ def _databases(session: Session, vpc: str) -> Users:
 
 
 def _balancers(session: Session, vpc: str) -> Users:
+    """Return load balancers; those of a cluster's Services and Ingresses go with it."""
     found = session.pages("elbv2", "describe_load_balancers", "LoadBalancers")
-    classic = session.pages("elb", "describe_load_balancers", "LoadBalancerDescriptions")
-    names = [item["LoadBalancerName"] for item in found if item.get("VpcId") == vpc]
-    names += [item["LoadBalancerName"] for item in classic if item.get("VPCId") == vpc]
-    return {f"load balancer {name}": Owner() for name in names}
+    names = {item["LoadBalancerArn"]: item["LoadBalancerName"] for item in found if item.get("VpcId") == vpc}
+    listed = session.pages("elb", "describe_load_balancers", "LoadBalancerDescriptions")
+    classic = [item["LoadBalancerName"] for item in listed if item.get("VPCId") == vpc]
+    by_arn = _cluster_made.balancer_tags(session, list(names))
+    tags = [(name, by_arn.get(arn, {})) for arn, name in names.items()]
+    tags += list(_cluster_made.classic_tags(session, classic).items())
+    there = _cluster_made.standing(session, [cluster_of(own) for _name, own in tags])
+    return {f"load balancer {name}": _owner_by(own, name, there) for name, own in tags}
+
+
+def _owner_by(tags: Mapping[str, str], identifier: str, clusters: Mapping[str, Mapping[str, Any]]) -> Owner:
+    """Return what takes something along, by its tags: its own stack, or that of the cluster that made it."""
+    if tags.get(STACK_TAG):
+        return Owner(tags[STACK_TAG], identifier)
+    cluster = cluster_of(tags)
+    stack = (clusters.get(cluster, {}).get("tags") or {}).get(STACK_TAG, "")
+    return Owner(stack, cluster) if stack else Owner()
 
 
 def _by_tags(
@@ -216,8 +230,7 @@ def _by_tags(
         cluster = cluster_of(tags)
         if cluster and cluster not in there:
             continue
-        through = (there.get(cluster, {}).get("tags") or {}).get(STACK_TAG, "")
-        owner = Owner(tags[STACK_TAG], item[identifier]) if tags.get(STACK_TAG) else Owner(through, cluster)
+        owner = _owner_by(tags, item[identifier], there)
         name = item.get("GroupName") or tags.get(ADDRESS_TAG, "")
         found[f"{word} {item[identifier]}{f' ({name})' if name else ''}"] = owner
     return found

@@ -9,12 +9,12 @@ keys and policies.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._engine.kind import STACK_TAG
-from .._kinds._cluster_made import cluster_of
+from .._kinds._cluster_made import balancer_tags, classic_tags, cluster_of
 from .._kinds._session import Session
 from .._kinds._tags import tag_dict
 
@@ -158,7 +158,7 @@ def _addresses(session: Session) -> Iterable[Found]:
 def _balancers(session: Session) -> Iterable[Found]:
     found = session.pages("elbv2", "describe_load_balancers", "LoadBalancers")
     groups = session.pages("elbv2", "describe_target_groups", "TargetGroups")
-    tags = _balancer_tags(session, [*(i["LoadBalancerArn"] for i in found), *(i["TargetGroupArn"] for i in groups)])
+    tags = balancer_tags(session, [*(i["LoadBalancerArn"] for i in found), *(i["TargetGroupArn"] for i in groups)])
     for item in found:
         arn = item["LoadBalancerArn"]
         price = {"type": item.get("Type")}
@@ -167,20 +167,9 @@ def _balancers(session: Session) -> Iterable[Found]:
     for item in groups:
         arn = item["TargetGroupArn"]
         yield Found("target_group", arn, item["TargetGroupName"], tags.get(arn, {}), _of_cluster(tags.get(arn, {})))
-    for item in session.pages("elb", "describe_load_balancers", "LoadBalancerDescriptions"):
-        name = item["LoadBalancerName"]
-        described = session.call("elb", "describe_tags", LoadBalancerNames=[name]).get("TagDescriptions", [])
-        own = tag_dict(described[0].get("Tags")) if described else {}
+    classic = session.pages("elb", "describe_load_balancers", "LoadBalancerDescriptions")
+    for name, own in classic_tags(session, [item["LoadBalancerName"] for item in classic]).items():
         yield Found("load_balancer", name, name, own, _of_cluster(own), "", {"type": "classic"})
-
-
-def _balancer_tags(session: Session, arns: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return tags by ARN; DescribeTags takes twenty at once."""
-    found: dict[str, dict[str, str]] = {}
-    for start in range(0, len(arns), 20):
-        answer = session.call("elbv2", "describe_tags", ResourceArns=list(arns[start : start + 20]))
-        found |= {item["ResourceArn"]: tag_dict(item.get("Tags")) for item in answer.get("TagDescriptions", [])}
-    return found
 
 
 def _databases(session: Session) -> Iterable[Found]:

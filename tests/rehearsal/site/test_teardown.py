@@ -13,7 +13,7 @@ from tests.rehearsal.site.conftest import SITE
 def test_a_teardown_without_consent_touches_nothing(play: Play, again: Run) -> None:
     run = play("playbooks/teardown.yml", inventories=("stage",))
     assert run.status != 0
-    assert any("The network of stage can't go while its database stays" in message for message in run.messages())
+    assert any("environment stage would be taken down, nothing was done" in message for message in run.messages())
     assert play(SITE, inventories=("stage",)).changes() == {}
 
 
@@ -21,8 +21,11 @@ def test_a_teardown_leaves_a_final_snapshot_and_the_key_to_read_it(
     play: Play, emulator: EmulatorState, again: Run
 ) -> None:
     consent = '{"rds_allow_destroy": ["db_instance.main"], "eks_deletion_protection": false}'
-    run = play("playbooks/teardown.yml", "-e", consent, inventories=("stage",))
+    arguments = ("-e", "confirm=stage", "-e", consent)
+    run = play("playbooks/teardown.yml", *arguments, inventories=("stage",))
     assert run.status == 0, run.text[-4000:]
+    (lines,) = [result["msg"] for _host, task, result in run.results if task.startswith("Say what is kept")]
+    assert "Leaked: nothing" in lines
     stage = next(account for account in estate.survey(emulator) if account.name == "stage")
     assert (stage.vpcs, stage.clusters, stage.databases) == ([], [], [])
     ec2, iam = stage.client("ec2"), stage.client("iam")
@@ -36,7 +39,7 @@ def test_a_teardown_leaves_a_final_snapshot_and_the_key_to_read_it(
     snapshots = stage.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == ["stage"]
     assert stage.client("kms").describe_key(KeyId=snapshots[0]["KmsKeyId"])["KeyMetadata"]["KeyState"] == "Enabled"
-    left = play("playbooks/teardown.yml", "-e", consent, inventories=("stage",))
+    left = play("playbooks/teardown.yml", *arguments, inventories=("stage",))
     assert set(left.changes().values()) == {"keep"}
     assert set(left.changed.values()) == {0}
 
