@@ -128,7 +128,7 @@ def test_an_address_in_use_elsewhere_ends_with_a_sentence(world: World, session:
     asked = kind.create(session, Wanted(DEV.address, {"account_name": "two", "email": "aws+dev@example.com"}, {}), "")
 
     def wait() -> None:
-        while kind.ready(session, asked) is None:
+        while not kind.ready(session, asked):
             pass
 
     with pytest.raises(EngineError, match=r"EMAIL_ALREADY_EXISTS.*belongs to another AWS account"):

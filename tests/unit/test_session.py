@@ -43,7 +43,7 @@ def test_what_ec2_does_not_know_yet_is_awaited(
     stubber.add_client_error(operation, code)
     stubber.add_response(operation, answer)
     stubber.add_client_error(operation, "UnauthorizedOperation")
-    assert KINDS[kind].ready(session, made) is None
+    assert not KINDS[kind].ready(session, made)
     assert KINDS[kind].ready(session, made) is made
     with pytest.raises(EngineError, match="UnauthorizedOperation"):
         KINDS[kind].ready(session, made)

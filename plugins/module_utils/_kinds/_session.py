@@ -13,11 +13,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 try:
+    import jmespath
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:  # the modules say so by AnsibleAWSModule
     BotoCoreError = ClientError = Exception
 
 from .._engine.errors import EngineError, Unclear
+from .._engine.kind import Pending
 from .._engine.observe import side_by_side
 from ._answers import DONE_ALREADY, NoAnswer, carefully, watched
 
@@ -111,7 +113,7 @@ class Session:
             ) from error
         return list(found.get(key, []))
 
-    def polled(self, service: str, waiter: str, /, *, unknown: Iterable[str] = (), **params: Any) -> bool:
+    def polled(self, service: str, waiter: str, /, *, unknown: Iterable[str] = (), **params: Any) -> bool | Pending:
         """Ask once whether what a botocore waiter waits for has come about; raise if it never will.
 
         The waiters' own loops pause for fixed 15 to 60 s and are silent meanwhile; their acceptors are what counts.
@@ -137,9 +139,9 @@ class Session:
         if "Error" in response:
             details = response["Error"]
             if details.get("Code") in set(unknown):
-                return False
+                return Pending()
             raise EngineError(f"{service}:{config.operation}: {details.get('Code')}: {details.get('Message')}")
-        return False
+        return Pending(_status(config.acceptors, response))
 
     def awaited(self, what: str, look: Callable[[], _Result | None], attempts: int = 10) -> _Result:
         """Return what a listing comes to show, for up to half a minute.
@@ -175,6 +177,17 @@ def error_code(error: EngineError) -> str:
     """Return the code that a service answered a call with; empty where it was none of a service's."""
     code: str = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", "")
     return code
+
+
+def _status(acceptors: Iterable[Any], response: dict[str, Any]) -> str:
+    """Return the status that a waiter's acceptors compare, as the response has it."""
+    for acceptor in acceptors:
+        if acceptor.matcher in ("path", "pathAll", "pathAny"):
+            found = jmespath.search(acceptor.argument, response)
+            status = found[0] if isinstance(found, list) and found else found
+            if isinstance(status, str):
+                return status
+    return ""
 
 
 def _camel(operation: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
-from .._engine.kind import STACK_TAG, Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import STACK_TAG, Kind, Observed, Pending, Property, Scope, State, Wanted
 from .._engine.plan import same
 from .._engine.resource import is_known
 from . import _rds
@@ -237,7 +237,7 @@ class DbInstance(Kind):
             **final,
         )
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for status available, and until what was changed is seen as changed and no longer pending."""
         found = session.call("rds", "describe_db_instances", DBInstanceIdentifier=observed.id)["DBInstances"]
         current = self._observed(found[0])
@@ -249,10 +249,10 @@ class DbInstance(Kind):
             not spec.write_only and name in awaited and not same(spec, awaited[name], current.properties.get(name))
             for name, spec in self.properties.items()
         ):
-            return None
+            return Pending(status)
         return current
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until RDS knows it no more (waiter db_instance_deleted); the final snapshot is complete by then."""
         return session.polled("rds", "db_instance_deleted", DBInstanceIdentifier=observed.id)
 

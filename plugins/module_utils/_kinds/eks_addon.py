@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
-from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Pending, Property, Scope, State, Wanted
 from . import _eks
 from ._session import Session
 from ._shapes import from_api, violations
@@ -115,29 +115,29 @@ class EksAddon(Kind):
             addonName=observed.properties["addon_name"],
         )
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for status ACTIVE; DEGRADED is what an add-on is until its pods have found a node."""
         cluster, name = observed.properties["cluster_name"], observed.properties["addon_name"]
         if not _eks.are_done(session, observed, name=cluster, addonName=name):
-            return None
+            return Pending("UPDATING")
         found = self._describe(session, cluster, name)
         if found and found["status"] in ("CREATE_FAILED", "UPDATE_FAILED"):
             raise _eks.failure(f"add-on {name} of {cluster}", found)
         if not found or found["status"] != "ACTIVE":
-            return None
+            return Pending(found.get("status", ""))
         if (version := observed.tags.get(KUBERNETES_TAG)) != found.get("tags", {}).get(KUBERNETES_TAG) and version:
             # Written only now, so that an update that failed is tried again by the next run.
             self.tag(session, observed, {KUBERNETES_TAG: version})
             found["tags"] = {**found.get("tags", {}), KUBERNETES_TAG: version}
         return self._observed(found)
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until it isn't found any more (waiter addon_deleted)."""
         cluster, name = observed.properties["cluster_name"], observed.properties["addon_name"]
         found = self._describe(session, cluster, name)
         if found and found["status"] == "DELETE_FAILED":
             raise _eks.failure(f"add-on {name} of {cluster}", found)
-        return not found
+        return Pending(found["status"]) if found else True
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model; the settings are checked as the text that EKS gets."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .._engine.kind import Kind, Observed, Obstacle, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Obstacle, Pending, Property, Scope, State, Wanted
 from .._engine.resource import is_known
 from . import _cluster_made, _eks
 from ._session import Session
@@ -161,18 +161,19 @@ class EksCluster(Kind):
         busy = (*_eks.BUSY, "InvalidRequestException") if protected else _eks.BUSY
         session.call("eks", "delete_cluster", retry_on=busy, attempts=60, missing=_eks.GONE, name=observed.id)
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for status ACTIVE (waiter cluster_active) and for the success of every update."""
         if not _eks.are_done(session, observed, name=observed.id):
-            return None
+            return Pending("UPDATING")
         cluster = session.call("eks", "describe_cluster", name=observed.id)["cluster"]
         if cluster["status"] in ("FAILED", "DELETING"):
             raise _eks.failure(f"EKS cluster {observed.id}", cluster)
-        return self._observed(cluster) if cluster["status"] == "ACTIVE" else None
+        return self._observed(cluster) if cluster["status"] == "ACTIVE" else Pending(cluster["status"])
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until it isn't found any more (waiter cluster_deleted)."""
-        return not self._describe(session, observed.id)
+        found = self._describe(session, observed.id)
+        return Pending(found["status"]) if found else True
 
     def obstacles(self, session: Session, leaving: Sequence[Observed]) -> list[Obstacle]:
         """Name what controllers in the clusters have made, and nobody would take away once they are gone."""

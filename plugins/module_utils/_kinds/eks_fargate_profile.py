@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Pending, Property, Scope, State, Wanted
 from . import _eks
 from ._session import Session
 from ._shapes import from_api, violations
@@ -81,21 +81,23 @@ class EksFargateProfile(Kind):
             fargateProfileName=observed.properties["fargate_profile_name"],
         )
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for status ACTIVE (waiter fargate_profile_active)."""
         cluster, name = observed.properties["cluster_name"], observed.properties["fargate_profile_name"]
         found = self._describe(session, cluster, name)
         if found and found["status"] == "CREATE_FAILED":
             raise _eks.failure(f"Fargate profile {name} of {cluster}", found)
-        return self._observed(found) if found and found["status"] == "ACTIVE" else None
+        if not found or found["status"] != "ACTIVE":
+            return Pending(found.get("status", ""))
+        return self._observed(found)
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until it isn't found any more (waiter fargate_profile_deleted)."""
         cluster, name = observed.properties["cluster_name"], observed.properties["fargate_profile_name"]
         found = self._describe(session, cluster, name)
         if found and found["status"] == "DELETE_FAILED":
             raise _eks.failure(f"Fargate profile {name} of {cluster}", found)
-        return not found
+        return Pending(found["status"]) if found else True
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model; EKS takes one to five selectors, each with a namespace."""

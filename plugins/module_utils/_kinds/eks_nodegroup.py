@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Pending, Property, Scope, State, Wanted
 from .._engine.resource import is_known
 from . import _eks
 from ._session import Session
@@ -111,23 +111,25 @@ class EksNodegroup(Kind):
             nodegroupName=observed.properties["nodegroup_name"],
         )
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for status ACTIVE (waiter nodegroup_active) and for the success of every update."""
         cluster, name = observed.properties["cluster_name"], observed.properties["nodegroup_name"]
         if not _eks.are_done(session, observed, name=cluster, nodegroupName=name):
-            return None
+            return Pending("UPDATING")
         found = self._describe(session, cluster, name)
         if found and found["status"] in ("CREATE_FAILED", "DEGRADED"):
             raise _eks.failure(f"node group {name} of {cluster}", found)
-        return self._observed(found) if found and found["status"] == "ACTIVE" else None
+        if not found or found["status"] != "ACTIVE":
+            return Pending(found.get("status", ""))
+        return self._observed(found)
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until it isn't found any more (waiter nodegroup_deleted)."""
         cluster, name = observed.properties["cluster_name"], observed.properties["nodegroup_name"]
         found = self._describe(session, cluster, name)
         if found and found["status"] == "DELETE_FAILED":
             raise _eks.failure(f"node group {name} of {cluster}", found)
-        return not found
+        return Pending(found["status"]) if found else True
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, sizes, labels, and what a launch template excludes."""

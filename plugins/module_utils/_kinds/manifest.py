@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
-from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Pending, Property, Scope, State, Wanted
 from .._engine.observe import side_by_side
 from ._cluster import ApiError
 from ._foresight import Foreseen, foresee, refusals_of_new
@@ -205,7 +205,7 @@ class Manifest(Kind):
         if path:
             self._cluster.delete(path, observed.attributes["uid"])
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Look at its conditions; a new kind must be known to discovery, too."""
         item = self._cluster.get(self._path_of(observed))
         if item is None:
@@ -216,7 +216,7 @@ class Manifest(Kind):
         if why:
             require(item)
             self._objects.overdue(observed.id, "ready", why)
-            return None
+            return Pending(why)
         return self._bare(item)
 
     def _undiscovered(self, definition: Mapping[str, Any]) -> str:
@@ -229,7 +229,7 @@ class Manifest(Kind):
             missing = [version for version in missing if self._cluster.api_type(group, kind, version) is None]
         return f"the API server does not offer {group}/{missing[0]} {kind} yet" if missing else ""
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Look for it; another one of its name is not it."""
         path = self._path_of(observed)
         item = self._cluster.get(path) if path else None
@@ -245,7 +245,7 @@ class Manifest(Kind):
             else "it is still there"
         )
         self._objects.overdue(observed.id, "gone", f"{held}: {told}" if told and item["kind"] == "Namespace" else held)
-        return False
+        return Pending(f"waits for {finalizers}" if finalizers else "")
 
     def _bare(self, item: Mapping[str, Any]) -> Observed:
         return Observed(

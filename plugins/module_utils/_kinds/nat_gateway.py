@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError, Tombstone
-from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Pending, Property, Scope, State, Wanted
 from . import _ec2
 from ._session import Session
 from ._shapes import violations
@@ -63,7 +63,7 @@ class NatGateway(Kind):
         """Start the deletion."""
         session.call("ec2", "delete_nat_gateway", missing=["NatGatewayNotFound"], NatGatewayId=observed.id)
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for state available (waiter nat_gateway_available), and say why when it fails."""
         found = session.call(
             "ec2", "describe_nat_gateways", retry_on=["NatGatewayNotFound"], NatGatewayIds=[observed.id]
@@ -74,9 +74,9 @@ class NatGateway(Kind):
             raise EngineError(
                 f"NAT gateway {observed.id} is {found['State']}: {found.get('FailureMessage', 'AWS gives no reason')}"
             )
-        return self._observed(session, found) if found["State"] == "available" else None
+        return self._observed(session, found) if found["State"] == "available" else Pending(found["State"])
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait for state deleted (waiter nat_gateway_deleted)."""
         return session.polled("ec2", "nat_gateway_deleted", NatGatewayIds=[observed.id])
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
-from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Property, Scope, Wanted
+from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed, Pending, Property, Scope, Wanted
 from . import _organizations
 from ._session import Session
 from ._shapes import request, violations
@@ -112,7 +112,7 @@ class OrganizationAccount(Kind):
             AccountId=observed.id,
         )
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for the request, then for the account; say why when AWS gave up."""
         account_id, destination = observed.id, None
         if observed.id.startswith(_REQUEST):
@@ -124,13 +124,14 @@ class OrganizationAccount(Kind):
                 advice = _FAILURES.get(reason, "AWS gives no other reason").format(email=observed.properties["email"])
                 raise EngineError(f"account '{status.get('AccountName')}' could not be created ({reason}): {advice}")
             if status["State"] != "SUCCEEDED":
-                return None
+                return Pending(status["State"])
             account_id, destination = status["AccountId"], observed.properties.get("parent_id")
         account = session.call(
             _organizations.SERVICE, "describe_account", retry_on=["AccountNotFoundException"], AccountId=account_id
         )["Account"]
-        if (account.get("State") or account["Status"]) == "PENDING_ACTIVATION":
-            return None
+        state = account.get("State") or account["Status"]
+        if state == "PENDING_ACTIVATION":
+            return Pending(state)
         email = observed.properties["email"]
         if account["Email"].lower() != email.lower():
             raise EngineError(
@@ -143,12 +144,13 @@ class OrganizationAccount(Kind):
             return replace(found, properties={**found.properties, "parent_id": destination})
         return found
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until the account is closed; AWS keeps it for 90 days more."""
         found = session.call(
             _organizations.SERVICE, "describe_account", missing=["AccountNotFoundException"], AccountId=observed.id
         )
-        return not found or (found["Account"].get("State") or found["Account"]["Status"]) in ("CLOSED", "SUSPENDED")
+        state = (found["Account"].get("State") or found["Account"]["Status"]) if found else "CLOSED"
+        return state in ("CLOSED", "SUSPENDED") or Pending(state)
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError
-from .._engine.kind import Kind, Observed, Property, Scope, Wanted
+from .._engine.kind import Kind, Observed, Pending, Property, Scope, Wanted
 from .._engine.plan import same
 from ._once import owned
 from ._policies import document, parsed, policy_problems, same_policy
@@ -198,7 +198,7 @@ class S3Bucket(Kind):
         """Wait until S3 knows it (waiter bucket_exists)."""
         return observed if session.polled("s3", "bucket_exists", Bucket=observed.id) else None
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until S3 knows it no more (waiter bucket_not_exists)."""
         return session.polled("s3", "bucket_not_exists", Bucket=observed.id)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .._engine.errors import EngineError, Tombstone
-from .._engine.kind import Kind, Observed, Property, Scope, State, Wanted
+from .._engine.kind import Kind, Observed, Pending, Property, Scope, State, Wanted
 from . import _ec2
 from ._policies import document, same_policy
 from ._session import Session
@@ -99,7 +99,7 @@ class VpcEndpoint(Kind):
         answer = session.call("ec2", "delete_vpc_endpoints", VpcEndpointIds=[observed.id])
         _ec2.raise_unsuccessful(answer, ("InvalidVpcEndpoint.NotFound", "InvalidVpcEndpointId.NotFound"))
 
-    def ready(self, session: Session, observed: Observed) -> Observed | None:
+    def ready(self, session: Session, observed: Observed) -> Observed | Pending:
         """Wait for state available; botocore has no waiter for endpoints."""
         found = self._describe(session, observed)
         state = _STATES.get(found["State"].lower(), "failed") if found else "pending"
@@ -107,12 +107,12 @@ class VpcEndpoint(Kind):
             raise EngineError(
                 f"VPC endpoint {observed.id} is {found['State']}: {found.get('LastError', {}).get('Message', '')}"
             )
-        return self._observed(session, found) if state == "ready" else None
+        return self._observed(session, found) if state == "ready" else Pending(found["State"] if found else "")
 
-    def gone(self, session: Session, observed: Observed) -> bool:
+    def gone(self, session: Session, observed: Observed) -> bool | Pending:
         """Wait until it isn't listed any more: its network interfaces hold the subnets until then."""
         found = self._describe(session, observed)
-        return not found or found["State"].lower() == "deleted"
+        return not found or found["State"].lower() == "deleted" or Pending(found["State"])
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, and that each type has what is its own."""
