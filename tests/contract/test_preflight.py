@@ -91,9 +91,9 @@ def test_a_network_is_held_against_what_the_account_has_and_uses(here: Session) 
     page(here, "?code=L-0263D0A3&value=0")
     page(here, "?code=L-F678F1CE&value=1")
     short = surveyed(here, NETWORK)
-    assert [found.partition(" are needed")[0] for found in findings([short])] == [
-        f"account dev ({here.account_id}), {REGION}: 1 more elastic IP addresses",
-        f"account dev ({here.account_id}), {REGION}: 1 more VPCs",
+    assert [found.partition(" needed")[0] for found in findings([short])] == [
+        f"account dev ({here.account_id}), {REGION}: elastic IP addresses: 1 more",
+        f"account dev ({here.account_id}), {REGION}: VPCs: 1 more",
     ]
     # AWS says the same, later.
     with pytest.raises(EngineError, match=r"VpcLimitExceeded|AddressLimitExceeded"):
@@ -164,7 +164,7 @@ def test_node_groups_are_held_against_vcpus_that_run(here: Session) -> None:
             ("vCPUs of On-Demand instances of Standard", ""): (9, 4),
         }
         [sentence] = findings([found])
-        assert "6 more vCPUs of On-Demand instances of Standard are needed (preflight eks_nodegroup.core)" in sentence
+        assert "vCPUs of On-Demand instances of Standard: 6 more needed (preflight eks_nodegroup.core)" in sentence
         assert "--desired-value 10" in sentence
         spot = surveyed(here, [group(capacity_type="SPOT", instance_types=["m7g.xlarge", "t4g.medium"])])
         assert ("vCPUs of Spot instances of Standard", "") in rows(spot)
@@ -195,7 +195,8 @@ def test_what_an_account_may_not_ask_is_said(here: Session, monkeypatch: pytest.
     assert findings([result]) == []
     [note] = notes([result])
     assert note.endswith(
-        "1 elastic IP addresses is not known: service-quotas:GetServiceQuota: AccessDeniedException: not authorized"
+        "quotas of elastic IP addresses (1) are not known: service-quotas:GetServiceQuota: AccessDeniedException: not "
+        "authorized"
     )
 
 

@@ -302,8 +302,8 @@ def test_several_stacks_of_an_account_are_added_up() -> None:
     assert findings([one]) == findings([other]) == []
     [found] = findings([one, other])
     assert found.startswith(
-        "account dev (111111111111), eu-central-1: 5 more elastic IP addresses are needed (vpc-a elastic_ip.a and "
-        "vpc-b elastic_ip.b), 1 of 5 are in use: "
+        "account dev (111111111111), eu-central-1: elastic IP addresses: 5 more needed (vpc-a elastic_ip.a and "
+        "vpc-b elastic_ip.b), 1 of 5 in use: "
     )
     assert (
         "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-0263D0A3 "
@@ -328,7 +328,7 @@ def test_accounts_and_regions_have_quotas_of_their_own(other: dict[str, str]) ->
 def test_the_accounts_of_an_organization_have_one_quota_for_all_regions() -> None:
     row: dict[str, Any] = {"needs": [need(quotas.ACCOUNTS, 6)], "quotas": [known(quotas.ACCOUNTS, 10, 1)]}
     [found] = findings([result("organization", **row), result("more", region="eu-west-1", **row)])
-    assert "12 more accounts are needed" in found
+    assert "accounts: 12 more needed" in found
     assert "--region us-east-1" in found
 
 
@@ -363,12 +363,12 @@ def test_what_nobody_could_ask_for_is_said_and_stops_nothing() -> None:
     assert notes(plans) == [
         "dev a: eks_nodegroup.core: says something",
         (
-            "account dev (111111111111), eu-central-1: whether its quotas allow 9 elastic IP addresses is not known: "
+            "account dev (111111111111), eu-central-1: quotas of elastic IP addresses (9) are not known: "
             "AccessDenied: no"
         ),
         (
-            "account new, eu-central-1: whether its quotas allow 1 VPCs is not known: it doesn't exist yet, new "
-            "accounts may have less than AWS's defaults"
+            "account new, eu-central-1: quotas of VPCs (1) are not known: it doesn't exist yet, new accounts may "
+            "have less than AWS's defaults"
         ),
     ]
 

@@ -196,8 +196,8 @@ def _exceeded(stacks: Sequence[Plan]) -> Iterator[str]:
         total = row["used"] + amount
         place = f" in {within}" if within else ""
         yield (
-            f"{_account(first)}, {region}: {amount} more {quota.unit}{place} are needed ({_list(addresses)}), "
-            f"{row['used']} of {_number(row['limit'])} are in use: free some, or ask for an increase with "
+            f"{_account(first)}, {region}: {quota.unit}{place}: {amount} more needed ({_list(addresses)}), "
+            f"{row['used']} of {_number(row['limit'])} in use: free some, or ask for an increase with "
             "credentials of that account: aws service-quotas request-service-quota-increase "
             f"--service-code {quota.service} --quota-code {code} --desired-value {total} --region {region} (console: "
             f"https://{region}.console.aws.amazon.com/servicequotas/home/services/{quota.service}/quotas/{code})"
@@ -208,7 +208,7 @@ def _unasked(stacks: Sequence[Plan]) -> Iterator[str]:
     known = dict(_known(stacks))
     reasons: dict[tuple[str, str, str], list[str]] = {}
     for key, (first, amount, _addresses) in _sums(stacks).items():
-        unit = f"{amount} {quotas.quota(key[2]).unit}"
+        unit = f"{quotas.quota(key[2]).unit} ({amount})"
         row = known.get(key)
         if first["account"]["id"] is None:
             why = "it doesn't exist yet, new accounts may have less than AWS's defaults"
@@ -218,7 +218,7 @@ def _unasked(stacks: Sequence[Plan]) -> Iterator[str]:
             continue
         reasons.setdefault((_account(first), first["account"]["region"], why), []).append(unit)
     for (account, region, why), units in reasons.items():
-        yield f"{account}, {region}: whether its quotas allow {_list(units, len(units))} is not known: {why}"
+        yield f"{account}, {region}: quotas of {_list(units, len(units))} are not known: {why}"
 
 
 def _ceilings(stacks: Sequence[Plan]) -> Iterator[str]:
