@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.innovate.platform.plugins.module_utils._drift.findings import compose
 from ansible_collections.innovate.platform.plugins.module_utils._drift.threshold import parse
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import message
+from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
 from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.junit import junit
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.lines import headline, lines
@@ -72,6 +73,7 @@ class ActionModule(ActionBase):
             fail_at=arguments["fail_at"],
             limits=limits,
             playbooks=arguments["playbooks"],
+            compares_members=_compares_members,
         )
         written = []
         problems = []
@@ -95,6 +97,11 @@ class ActionModule(ActionBase):
             "files": written,
             "msg": message([headline(document), *problems]),
         }
+
+
+def _compares_members(kind: str, name: str) -> bool:
+    properties = KINDS[kind].properties if kind in KINDS else {}
+    return name in properties and properties[name].type == "dict"
 
 
 def _is_for_a_program() -> bool:

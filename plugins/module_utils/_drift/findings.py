@@ -7,11 +7,11 @@ The document (schema 1) is described for people in docs/drift.md. Secrets are hi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .consequences import only_follows
+from .consequences import explained, has_unknown, only_follows
 from .threshold import CATEGORIES, exceeded
 
 SCHEMA = 1
@@ -41,6 +41,7 @@ def compose(
     fail_at: str = "any",
     limits: Mapping[str, int] | None = None,
     playbooks: Mapping[str, str] | None = None,
+    compares_members: Callable[[str, str], bool] = lambda kind, name: False,
 ) -> Document:
     """Return what drifted.
 
@@ -51,10 +52,11 @@ def compose(
     :param generated: when, as ISO 8601 in UTC.
     :param fail_at: what was asked for, and ``limits``, what :func:`threshold.parse` made of it.
     :param playbooks: by pattern of a stack's name, the playbook that applies it.
+    :param compares_members: tells by kind and property whether only declared members of its dictionaries count.
     """
     playbooks = playbooks or {}
     limits = {} if limits is None else limits
-    latest = _latest(plans)
+    latest = [_trimmed(plan, compares_members) for plan in _latest(plans)]
     hosts = _hosts(latest, failures, surveys)
     accounts = [_account(host, parts, playbooks) for host, parts in sorted(hosts.items())]
     totals = {name: sum(account["totals"][name] for account in accounts) for name in (*COUNTED, "resources", "stacks")}
@@ -80,10 +82,20 @@ def unknown_to(plans: Sequence[Items], tagged: Iterable[dict[str, Any]]) -> list
     arns = {item["arn"] for item in there if item.get("arn")}
     # What has no ARN to AWS has an identifier of its own; names alone may be those of other kinds as well.
     ids = {item["id"] for item in there if not item.get("arn")}
+    # What lost its tags is told as missing already, under the name that it is declared with.
+    missing = {
+        (plan["stack"], name)
+        for plan in plans
+        for change in plan["changes"]
+        if change["action"] == "create"
+        for name in _names(change)
+    }
     return [
         item
         for item in tagged
-        if item["arn"].removesuffix(":*") not in arns and item["arn"].split(":", 5)[-1].partition("/")[2] not in ids
+        if item["arn"].removesuffix(":*") not in arns
+        and item["arn"].split(":", 5)[-1].partition("/")[2] not in ids
+        and not (item.get("by") == "path" and (item["stack"], item["arn"].rpartition("/")[2]) in missing)
     ]
 
 
@@ -117,6 +129,28 @@ def _latest(plans: Iterable[Items]) -> list[Items]:
     for plan in plans:
         last[plan["host"], plan["account"]["region"], plan["stack"]] = plan
     return [last[key] for key in sorted(last)]
+
+
+def _trimmed(plan: Items, compares_members: Callable[[str, str], bool]) -> Items:
+    """Return a plan without the members that AWS added to dictionaries of which only the declared ones count."""
+
+    def one(change: Items) -> Items:
+        before, after = change.get("before"), change.get("after")
+        if not before or not after:
+            return change
+        trimmed = {
+            name: _members(value, after.get(name)) if compares_members(change["kind"], name) else value
+            for name, value in before.items()
+        }
+        return {**change, "before": trimmed}
+
+    return {**plan, "changes": [one(change) for change in plan["changes"]]}
+
+
+def _members(actual: Any, declared: Any) -> Any:
+    if isinstance(actual, Mapping) and isinstance(declared, Mapping):
+        return {name: _members(actual[name], item) for name, item in declared.items() if name in actual}
+    return actual
 
 
 def _hosts(plans: Iterable[Items], failures: Iterable[Items], surveys: Iterable[Items]) -> dict[str, dict[str, Any]]:
@@ -173,7 +207,8 @@ def _account(host: str, parts: Items, playbooks: Mapping[str, str]) -> dict[str,
         stack["totals"] = {name: sum(item["category"] == name for item in stack["items"]) for name in COUNTED}
     return {
         "host": host,
-        "name": account.get("name") or host,
+        # Without a name to look for in the organization, the account is that of the credentials.
+        "name": host if account.get("name") in (None, "", account.get("id")) else account["name"],
         "id": account.get("id"),
         "region": account.get("region", ""),
         "stacks": sorted(stacks, key=lambda stack: (not stack["declared"], stack["stack"])),
@@ -233,7 +268,20 @@ def _values(change: Items, category: str) -> list[dict[str, Any]]:
     """Return what is declared and what is there, by property: of what differs, or of all where one side has nothing."""
     before, after = change.get("before") or {}, change.get("after") or {}
     names = list(change["changed"]) if category in ("changed", "follows") else sorted({*before, *after})
-    return [{"name": name, "declared": after.get(name), "actual": before.get(name)} for name in names]
+    return [
+        {
+            "name": name,
+            "declared": after.get(name),
+            "actual": before.get(name),
+            "follows": category == "follows"
+            or (
+                change["action"] in ("update", "replace")
+                and has_unknown(after.get(name))
+                and explained(after[name], before.get(name))
+            ),
+        }
+        for name in names
+    ]
 
 
 def _reason(change: Items, category: str) -> str:

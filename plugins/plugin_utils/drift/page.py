@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import yaml
+
 from .style import STYLE
 
 NOUNS = {"changed": "changed", "missing": "missing", "unowned": "unowned", "follows": "follow"}
@@ -102,7 +104,7 @@ def _summary(document: Document) -> Iterator[str]:
     yield '<div class="scroll"><table>'
     heads = "".join(f'<th scope="col" class="n">{NOUNS[name]}</th>' for name in names)
     yield '<thead><tr><th scope="col">account</th><th scope="col">stack</th>'
-    yield f'<th scope="col" class="n">resources</th>{heads}</tr></thead>'
+    yield f'<th scope="col" class="n all">resources</th>{heads}</tr></thead>'
     yield "<tbody>"
     for account in document["accounts"]:
         place = f"{escape(account['name'])} <code>{escape(account['id'] or 'not there yet')}</code>"
@@ -118,7 +120,7 @@ def _summary(document: Document) -> Iterator[str]:
                 name = f'<a href="#{_anchor(account, stack)}">{name}</a>'
             if not stack["declared"]:
                 name += ' <span class="quiet">(not declared)</span>'
-            yield f'<tr>{first}<td>{name}</td><td class="n">{stack["resources"]}</td>{cells}</tr>'
+            yield f'<tr>{first}<td>{name}</td><td class="n all">{stack["resources"]}</td>{cells}</tr>'
             first = ""
         if account["not_compared"]:
             words = f"{len(account['not_compared'])} not compared"
@@ -126,7 +128,8 @@ def _summary(document: Document) -> Iterator[str]:
     yield "</tbody>"
     totals = document["totals"]
     cells = "".join(_count(name, totals[name]) for name in names)
-    yield f'<tfoot><tr><th scope="row" colspan="2">all</th><td class="n">{totals["resources"]}</td>{cells}</tr></tfoot>'
+    all_of_them = f'<td class="n all">{totals["resources"]}</td>'
+    yield f'<tfoot><tr><th scope="row" colspan="2">all</th>{all_of_them}{cells}</tr></tfoot>'
     yield "</table></div>"
     yield "</section>"
 
@@ -212,41 +215,41 @@ def _values(item: Mapping[str, Any]) -> Iterator[str]:
         else:
             declared, actual = side_by_side(value["declared"], value["actual"])
             cells = f'<td data-side="declared">{declared}</td><td data-side="as it is">{actual}</td>'
+        if value.get("follows") and item["category"] != "follows":
+            name += " <small>(follows from what is missing)</small>"
         yield f'<tr><th scope="row">{name}</th>{cells}</tr>'
     yield "</tbody></table>"
 
 
 def text_of(value: Any) -> list[str]:
     """Return a value as lines: a document by its members, a list by its items, in an order that doesn't change."""
-    if value is None:
+    value = _ordered(value)
+    if value is None or value in ([], {}):
         return []
     if isinstance(value, str):
         return value.split("\n")
     if isinstance(value, bool):
         return ["true" if value else "false"]
-    if isinstance(value, (list, tuple)):
-        items = sorted(value, key=lambda item: json.dumps(item, sort_keys=True, default=str))
-        lines = []
-        for item in items:
-            if isinstance(item, Mapping):
-                flat = json.dumps(item, sort_keys=True, default=str, ensure_ascii=False)
-                lines += (
-                    [flat]
-                    if len(flat) <= 60
-                    else json.dumps(item, indent=1, sort_keys=True, default=str, ensure_ascii=False).split("\n")
-                )
-            else:
-                lines += text_of(item)
-        return lines
-    if isinstance(value, Mapping):
-        if all(not isinstance(item, (Mapping, list, tuple)) for item in value.values()):
-            return [f"{key}: {_scalar(item)}" for key, item in sorted(value.items())]
-        return json.dumps(value, indent=1, sort_keys=True, default=str, ensure_ascii=False).split("\n")
+    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
+        return [line for item in value for line in text_of(item)]
+    if isinstance(value, (dict, list)):
+        text: str = yaml.safe_dump(value, allow_unicode=True, default_flow_style=False, width=10_000)
+        return text.rstrip("\n").split("\n")
     return [str(value)]
 
 
-def _scalar(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _ordered(value: Any) -> Any:
+    """Return plain values with lists sorted, since their order means nothing in most APIs, and JSON texts read."""
+    if isinstance(value, Mapping):
+        return {str(key): _ordered(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return sorted(map(_ordered, value), key=lambda item: json.dumps(item, sort_keys=True, default=str))
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return _ordered(json.loads(value))
+        except ValueError:
+            return value
+    return value if isinstance(value, (str, int, float)) or value is None else str(value)
 
 
 def _whole(value: Any) -> str:
@@ -263,8 +266,10 @@ def side_by_side(declared: Any, actual: Any) -> tuple[str, str]:
     marked_right: list[tuple[str, str]] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(a=left, b=right, autojunk=False).get_opcodes():
         if tag == "equal":
-            marked_left += _shortened(left[a:b], first=a == 0, last=b == len(left))
-            marked_right += _shortened(right[c:d], first=c == 0, last=d == len(right))
+            # What differs may be on one side only: both keep the same lines around it.
+            first, last = a == c == 0, b == len(left) and d == len(right)
+            marked_left += _shortened(left[a:b], first=first, last=last)
+            marked_right += _shortened(right[c:d], first=first, last=last)
         else:
             marked_left += [("del", line) for line in left[a:b]]
             marked_right += [("ins", line) for line in right[c:d]]

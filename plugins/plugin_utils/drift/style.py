@@ -84,7 +84,7 @@ td.failed { color: var(--missing); font-weight: 600; }
   .values th[scope=row] { border-bottom: 0; padding-bottom: 0; }
   .values td::before { content: attr(data-side); display: block; color: var(--quiet); font-size: .8rem; }
   .summary th, .summary td { padding: .3rem .4rem; font-size: .88rem; }
-  .summary th code { display: block; }
+  .summary th code { display: block; } .summary .all { display: none; }
 }
 @media print {
   :root {
@@ -98,7 +98,7 @@ td.failed { color: var(--missing); font-weight: 600; }
   a { text-decoration: none; }
   h2, h3, h4 { break-after: avoid; }
   thead { display: table-header-group; }
-  tr, .chip, .verdict { break-inside: avoid; }
+  .summary tr, .chip, .verdict { break-inside: avoid; }
   .item { break-inside: auto; }
   .item h4, .item h4 + p { break-after: avoid; }
   .code ins { font-weight: 700; } .scroll { overflow: visible; }
