@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -226,7 +227,7 @@ class Kind(ABC):
         """
         return []
 
-    def is_foreign(self, observed: Observed, mentioned: Set[str]) -> bool:
+    def is_foreign(self, observed: Observed, mentioned: AbstractSet[str]) -> bool:
         """Tell whether something untagged in a closed set was put there by somebody, rather than by the cloud itself.
 
         :param mentioned: the strings that the stack's own resources hold (the roles of its node groups).
