@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m benchmarks``: runs that change nothing, ours beside amazon.aws' one task per resource.
+"""``python -m benchmarks``: runs that change nothing, ours beside amazon.aws' one task per resource; runs from nothing.
 
 Writes build/benchmarks.json: a list of ``{name, value, unit, target, met}``; the last two are null without a target.
 """
@@ -18,18 +18,21 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.critical_path import graph_of_run, longest, summed
 from rehearsal import __main__ as rehearsal
 from rehearsal import state
-from rehearsal.rehearse import INVENTORIES, environment
+from rehearsal.rehearse import INVENTORIES, WITHOUT_KUBERNETES, environment
 from rehearsal.state import EmulatorState
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYBOOKS = ROOT / "benchmarks" / "playbooks"
 SITE = [*(word for name in INVENTORIES for word in ("-i", f"inventories/{name}")), "playbooks/site.yml"]
+SITE += WITHOUT_KUBERNETES
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,12 @@ class Sample:
     output: str
 
 
-def run(emulator: EmulatorState, *arguments: str, expect_no_change: bool = True) -> Sample:
+def run(
+    emulator: EmulatorState,
+    *arguments: str,
+    expect_no_change: bool = True,
+    variables: Mapping[str, str] | None = None,
+) -> Sample:
     """Run a playbook and measure it; a failure, or a change where none is expected, ends the benchmark."""
     mark = emulator.admin("calls?since=0")["mark"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -54,6 +62,7 @@ def run(emulator: EmulatorState, *arguments: str, expect_no_change: bool = True)
             **environment(emulator),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            **(variables or {}),
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -164,11 +173,62 @@ def site(emulator: EmulatorState, figures: Figures) -> None:
         print(f"    {count:>4}  {service}:{operation}")
 
 
+def from_nothing(emulator: EmulatorState, figures: Figures, paces: tuple[float, float]) -> None:
+    """Compare the run from nothing with the longest chain of creation times in what it makes.
+
+    A run spends time on computing and on waiting for AWS, partly at the same time. How much of AWS's time a run waits
+    out is what it takes longer per second that AWS's minute lasts longer: measured between two paces at which the
+    waits outweigh the computing, since below that a wait hides behind the computing, and the run looks better than it
+    is. The first ratio is that number of minutes by the minutes of the longest chain. The second is the whole run,
+    computing included, as it comes to at AWS's own pace (60 s), by the longest chain.
+    """
+    emulator.admin("reset", "POST")
+    print("from nothing: planning in an empty AWS")
+    variables = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_INJECT_INVOCATION": "true"}
+    graph = graph_of_run(run(emulator, *SITE, "--check", variables=variables).output)
+    chain = longest(graph)
+    path = sum(node.minutes for node in chain)
+    for node in chain:
+        print(f"    {node.minutes:>4.0f} min  {node.account or 'management'}: {node.stack} {node.address}")
+    walls: dict[float, float] = {}
+    for pace in (0.0, 1.0, *sorted(paces)):
+        print(f"from nothing: a minute of AWS's lasts {pace:g} s")
+        emulator.admin("reset", "POST")
+        emulator.admin(f"pace?seconds={pace}")
+        walls[pace] = run(emulator, *SITE, expect_no_change=False).wall
+    emulator.admin("pace?seconds=0")
+    quick, slow = sorted(paces)
+    waited = (walls[slow] - walls[quick]) / (slow - quick)
+    whole = (walls[slow] + waited * (60 - slow)) / 60
+    figures.add("from nothing: all creation times, one after the other", sum(summed(graph).values()), "min")
+    figures.add("from nothing: longest chain of creation times", path, "min")
+    figures.add("from nothing: wall time, everything ready at once", walls[0], "s")
+    figures.add("from nothing: wall time, a minute of AWS's lasts 1 s", walls[1], "s")
+    figures.add(
+        "from nothing: the same less that with all ready at once / chain", (walls[1] - walls[0]) / path, "times"
+    )
+    for pace in (quick, slow):
+        figures.add(f"from nothing: wall time, a minute of AWS's lasts {pace:g} s", walls[pace], "s")
+    figures.add("from nothing: minutes of AWS's that the run waits out", waited, "min")
+    ratio = waited / path
+    figures.add("from nothing: waited out / longest chain", ratio, "times", "<= 1.15", ratio <= 1.15)
+    figures.add("from nothing: the whole run, foreseen at AWS's own pace", whole, "min")
+    figures.add("from nothing: that / longest chain", whole / path, "times")
+
+
 def main() -> int:
     """Start an emulated AWS of its own, measure, write the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--pairs", type=int, default=3, help="pairs of unchanged runs of the network")
-    parser.add_argument("--only", choices=["network", "site"], help="one part only")
+    parser.add_argument("--only", choices=["network", "site", "from-nothing"], help="one part only")
+    parser.add_argument(
+        "--paces",
+        type=float,
+        nargs=2,
+        default=(5, 10),
+        metavar="SECONDS",
+        help="what a minute of AWS's lasts in the two runs from nothing in which the waits outweigh all else",
+    )
     args = parser.parse_args()
     figures = Figures([])
     print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
@@ -180,11 +240,13 @@ def main() -> int:
         emulator = state.load(directory)
         assert emulator is not None
         try:
-            if args.only != "site":
+            if args.only in (None, "network"):
                 network(emulator, figures, args.pairs)
-            if args.only != "network":
+            if args.only in (None, "site"):
                 emulator.admin("reset", "POST")
                 site(emulator, figures)
+            if args.only in (None, "from-nothing"):
+                from_nothing(emulator, figures, args.paces)
         finally:
             rehearsal.down(directory)
     out = ROOT / "build" / "benchmarks.json"

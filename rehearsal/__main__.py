@@ -171,12 +171,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     starting = commands.add_parser("up", parents=[common], help="start what isn't running yet")
-    starting.add_argument("--pace", type=float, default=1.0, help="seconds that a slow thing takes; 0 is at once")
+    starting.add_argument("--pace", type=float, default=0.3, help="seconds that a minute of AWS's lasts; 0 is at once")
     starting.add_argument("--port", type=int, default=0, help="0 takes a free one")
     starting.add_argument("--enforce", action="store_true", help="refuse what no IAM policy of a caller allows")
     starting.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the first answer")
     whole = commands.add_parser("rehearse", parents=[common], help="start, apply playbooks/site.yml twice, look")
-    whole.add_argument("--pace", type=float, default=float(os.environ.get("REHEARSE_PACE", "1")), help="as for up")
+    whole.add_argument("--pace", type=float, default=float(os.environ.get("REHEARSE_PACE", "0.3")), help="as for up")
     for command in (starting, whole):
         command.add_argument(
             "--kubernetes",

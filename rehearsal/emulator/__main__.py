@@ -16,7 +16,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--state-dir", type=Path, default=Path(".rehearsal"), help="default: %(default)s")
     parser.add_argument(
-        "--pace", type=float, default=1.0, help="seconds that a slow thing takes; 0 is at once (default: %(default)s)"
+        "--pace",
+        type=float,
+        default=0.3,
+        help="seconds that a minute of AWS's lasts; 0 is at once (default: %(default)s)",
     )
     parser.add_argument(
         "--check-responses",

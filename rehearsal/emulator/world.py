@@ -16,27 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from rehearsal.emulator.durations import DURATIONS
 
-#: How long each kind of thing takes to come and go, as a multiple of the pace (seconds).
-FACTORS: dict[str, float] = {
-    "account": 1.0,
-    "eks-cluster": 3.0,
-    "eks-nodegroup": 2.0,
-    "eks-fargate": 1.5,
-    "eks-addon": 1.0,
-    "eks-update": 1.0,
-    "rds-instance": 2.5,
-    "rds-modify": 1.0,
-    "rds-snapshot": 1.0,
-    "natgateway": 1.5,
-    "vpc-endpoint": 1.0,
-    "delete": 1.0,
-    "instance": 1.0,
-    "instance-boot": 1.0,
-    "interface-release": 1.0,
-    "quota": 1.0,
-}
+T = TypeVar("T")
 
 #: Deleted NAT gateways and interface endpoints stay visible for this many seconds (about an hour on AWS).
 LINGER = 60.0
@@ -87,7 +69,10 @@ class CallRecord:
 
 
 class World:
-    """The emulator's state. One instance per server; every change happens under ``lock``."""
+    """The emulator's state. One instance per server; every change happens under ``lock``.
+
+    :param pace: how many seconds a minute of AWS's lasts; 0 has everything ready at once.
+    """
 
     def __init__(self, state_dir: Path, pace: float = 1.0) -> None:
         self.state_dir = state_dir
@@ -133,7 +118,11 @@ class World:
 
     def due(self, kind: str) -> float:
         """When something begun now will be finished (seconds since the epoch)."""
-        return time.time() + self.pace * FACTORS[kind]
+        return time.time() + self.lasts(kind)
+
+    def lasts(self, kind: str) -> float:
+        """How many seconds something takes."""
+        return self.pace * DURATIONS[kind].minutes
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something under the lock after a time, at once if that is none. For what no request looks at."""

@@ -24,7 +24,7 @@ from moto.iam.models import iam_backends
 from rehearsal.emulator.control_plane import Access
 from rehearsal.emulator.services.eks import Cluster
 from rehearsal.emulator.services.eks_catalog import VERSIONS
-from rehearsal.emulator.world import FACTORS, World
+from rehearsal.emulator.world import World
 from rehearsal.kubernetes import machines, userdata
 from rehearsal.kubernetes.api import Api, ApiError
 from rehearsal.kubernetes.machines import Machine
@@ -116,7 +116,7 @@ class Instances:
                     candidate.running = None
                     continue
                 candidate.running = candidate.running or time.monotonic()
-                if time.monotonic() - candidate.running < self.world.pace * FACTORS["instance-boot"]:
+                if time.monotonic() - candidate.running < self.world.lasts("instance-boot"):
                     continue
                 try:
                     joining.append(self._machine(instance, candidate.boot))

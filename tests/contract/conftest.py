@@ -17,8 +17,8 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds._session 
 from rehearsal.emulator.server import Emulator
 from rehearsal.state import REGION, load
 
-#: Seconds: everything passes through its transitional states, quickly.
-PACE = 0.05
+#: Seconds that a minute of AWS's lasts: everything passes through its transitional states, quickly.
+PACE = 0.02
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def slowly(session: Session) -> Iterator[None]:
         with urllib.request.urlopen(f"{endpoint}/rehearsal/pace?seconds={seconds}", timeout=30):
             pass
 
-    pace(0.5)
+    pace(0.2)
     yield
     pace(PACE)
 

@@ -19,8 +19,8 @@ from rehearsal import state
 from rehearsal.rehearse import INVENTORIES, ROOT, environment
 from rehearsal.state import EmulatorState
 
-#: Seconds: long enough for waits to be waits.
-PACE = 0.2
+#: Seconds that a minute of AWS's lasts: long enough for waits to be waits.
+PACE = 0.06
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from rehearsal.emulator.services.ec2 import matches
 from rehearsal.emulator.services.images import ensure
 from rehearsal.emulator.services.instance_types import architecture, offered
 from rehearsal.emulator.services.quotas import check_vcpus
-from rehearsal.emulator.world import FACTORS, LINGER, World, letters
+from rehearsal.emulator.world import LINGER, World, letters
 
 MISMATCH = AwsError(
     "IdempotentParameterMismatch",
@@ -232,7 +232,7 @@ def start(world: World, network: Any, launch: Launch, count: int) -> Any:
         _dress(network, instance, launch)
         _become(world, network, instance, "pending")
     ids = [instance.id for instance in reservation.instances]
-    world.later(world.pace * FACTORS["instance"], lambda: _all_become(world, network, ids, "pending", "running"))
+    world.later(world.lasts("instance"), lambda: _all_become(world, network, ids, "pending", "running"))
     return reservation
 
 
@@ -294,7 +294,7 @@ def terminate(world: World, network: Any, identifiers: list[str]) -> list[tuple[
     for instance, before in found:
         if before.name not in ("shutting-down", "terminated"):
             _become(world, network, instance, "shutting-down")
-            seconds = world.pace * FACTORS["delete"]
+            seconds = world.lasts("delete")
             world.later(seconds, lambda identifier=instance.id: _end(world, network, identifier))  # type: ignore[misc]
     return found
 
