@@ -49,7 +49,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 @pytest.fixture
 def slowly(session: Session) -> Iterator[None]:
-    """Have what is asked for take half a second, so that nothing is done before the next call comes."""
+    """Have what is asked for take some tenths of a second, so that nothing is done before the next call comes."""
 
     def pace(seconds: float) -> None:
         endpoint = session.client("sts").meta.endpoint_url
