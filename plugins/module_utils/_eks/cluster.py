@@ -96,7 +96,9 @@ def _role(
 
 
 def _control_plane(cluster: Cluster) -> Iterator[Resource]:
-    yield Resource("kms_key", "secrets", {"description": f"Encrypts the Kubernetes secrets of cluster {cluster.name}"})
+    purpose = f"Encrypts the Kubernetes secrets of cluster {cluster.name}"
+    # AWS's own period, said so that another one is found.
+    yield Resource("kms_key", "secrets", {"description": purpose, "rotation_period_in_days": 365})
     yield Resource(
         "kms_alias", "secrets", {"alias_name": f"alias/{cluster.stack}", "target_key_id": Ref("kms_key.secrets")}
     )
@@ -147,6 +149,8 @@ def _control_plane(cluster: Cluster) -> Iterator[Resource]:
 def _cluster(cluster: Cluster) -> dict[str, Any]:
     network: dict[str, Any] = {
         "subnet_ids": _SUBNETS,
+        # Beside the one that EKS makes there are none.
+        "security_group_ids": [],
         "endpoint_private_access": True,
         "endpoint_public_access": cluster.endpoint_public_access,
     }

@@ -102,7 +102,7 @@ class DbInstance(Kind):
         "copy_tags_to_snapshot": Property("bool", default=True, doc="Whether snapshots get its tags."),
         "deletion_protection": Property("bool", doc="Whether AWS refuses to delete it."),
         "auto_minor_version_upgrade": Property("bool", doc="Whether RDS installs minor versions by itself."),
-        "enable_iam_database_authentication": Property("bool", doc="Whether IAM tokens open it."),
+        "enable_iam_database_authentication": Property("bool", default=False, doc="Whether IAM tokens open it."),
         "enable_performance_insights": Property("bool", doc="Whether load and statements are recorded."),
         "performance_insights_kms_key_id": Property("str", same=same_key, doc="Key of these records."),
         "performance_insights_retention_period": Property("int", doc="Days: 7, a multiple of 31, or 731."),

@@ -18,11 +18,15 @@ from ._tags import tag_list
 
 _NAME = re.compile(r"[a-z](-?[a-z0-9]){0,254}")
 _AT_ONCE = 20
-"""How many parameters one ModifyDBParameterGroup takes."""
+"""How many parameters one ModifyDBParameterGroup or ResetDBParameterGroup takes."""
+
+
+def _apply_method(parameter: Mapping[str, Any]) -> str:
+    return "pending-reboot" if parameter.get("ApplyType") == "static" else "immediate"
 
 
 class DbParameterGroup(Kind):
-    """Settings of a database engine. Only the declared parameters are managed.
+    """Settings of a database engine, managed whole: a parameter that somebody sets by hand is drift, and is reset.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBParameterGroup.html
     """
@@ -35,7 +39,7 @@ class DbParameterGroup(Kind):
         "db_parameter_group_family": Property("str", required=True, immutable=True, doc="Such as C(postgres17)."),
         "description": Property("str", required=True, immutable=True, doc="What it is for; can't be changed later."),
         "parameters": Property(
-            "dict",
+            "map",
             default={},
             doc="Values by name, as strings. Dynamic ones take effect at once, static ones with the next restart.",
         ),
@@ -71,29 +75,28 @@ class DbParameterGroup(Kind):
     def update(self, session: Session, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
         """Set the parameters that differ, each in the way that its apply type allows."""
         there = observed.properties["parameters"]
-        differing = {name: value for name, value in wanted["parameters"].items() if there.get(name) != value}
-        if not differing:
+        declared = dict(wanted["parameters"])
+        differing = {name: {"ParameterValue": value} for name, value in declared.items() if there.get(name) != value}
+        surplus: dict[str, dict[str, str]] = {name: {} for name in there if name not in declared}
+        if not differing and not surplus:
             return observed
         known = _parameters(session, observed.id)
-        settings = [
-            {
-                "ParameterName": name,
-                "ParameterValue": value,
-                "ApplyMethod": "pending-reboot" if known.get(name, {}).get("ApplyType") == "static" else "immediate",
-            }
-            for name, value in differing.items()
-        ]
-        for start in range(0, len(settings), _AT_ONCE):
-            session.call(
-                "rds",
-                "modify_db_parameter_group",
-                retry_on=["DBParameterGroupNotFound", "InvalidDBParameterGroupState"],
-                attempts=8,
-                DBParameterGroupName=observed.id,
-                Parameters=settings[start : start + _AT_ONCE],
-            )
-        values = {**there, **differing}
-        return Observed(observed.id, {**observed.properties, "parameters": values}, observed.attributes, wanted.tags)
+        for operation, parameters in (("modify_db_parameter_group", differing), ("reset_db_parameter_group", surplus)):
+            settings = [
+                {"ParameterName": name, "ApplyMethod": _apply_method(known.get(name, {})), **value}
+                for name, value in parameters.items()
+            ]
+            for start in range(0, len(settings), _AT_ONCE):
+                session.call(
+                    "rds",
+                    operation,
+                    retry_on=["DBParameterGroupNotFound", "InvalidDBParameterGroupState"],
+                    attempts=8,
+                    DBParameterGroupName=observed.id,
+                    Parameters=settings[start : start + _AT_ONCE],
+                )
+        properties = {**observed.properties, "parameters": declared}
+        return Observed(observed.id, properties, observed.attributes, wanted.tags)
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Delete the group; RDS holds it for a while after its last database."""

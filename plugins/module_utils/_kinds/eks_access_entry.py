@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
@@ -59,6 +60,7 @@ class EksAccessEntry(Kind):
     }
     attributes = ("arn",)
     key = ("cluster_name", "principal_arn")
+    closed_in = ("cluster_name", "eks_cluster")
     tag = _eks.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
@@ -143,6 +145,15 @@ class EksAccessEntry(Kind):
             for group in properties.get("kubernetes_groups") or ()
             if isinstance(group, str) and group.startswith("system:")
         ]
+
+    def is_foreign(self, observed: Observed, mentioned: AbstractSet[str]) -> bool:
+        """Leave out what EKS makes: entries of the roles of nodes, and of its own service-linked roles.
+
+        https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+        """
+        principal = observed.properties["principal_arn"]
+        nodes = observed.properties["type"] != "STANDARD" and principal in mentioned
+        return not nodes and ":role/aws-service-role/" not in principal
 
     @staticmethod
     def _policy_arn(session: Session, name: str) -> str:

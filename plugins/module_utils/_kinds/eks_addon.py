@@ -16,6 +16,8 @@ from ._session import Session
 from ._shapes import from_api, violations
 
 KUBERNETES_TAG = "innovate:kubernetes-version"
+VERSION_TAG = "innovate:addon-version"
+"""The version that EKS or a declaration chose, by which another one that somebody installed is told."""
 """Remembers for which Kubernetes version an add-on's version was chosen: EKS doesn't say so."""
 _STATES: Mapping[str, State] = {
     "CREATING": "pending",
@@ -48,7 +50,7 @@ class EksAddon(Kind):
     The rule for versions: ``addon_version`` pins one. Without it EKS chooses its default for the cluster's Kubernetes
     version at creation, and the add-on stays there until ``kubernetes_version`` changes; then it moves to the default
     of the new one, unless it is on a later version that the new one takes as well. A pinned version may go back,
-    should a later one misbehave.
+    should a later one misbehave. Which one was chosen is in a tag: an add-on that somebody put to another goes back.
     """
 
     name = "eks_addon"
@@ -67,13 +69,19 @@ class EksAddon(Kind):
     }
     attributes = ("arn", "addon_version")
     key = ("cluster_name", "addon_name")
+    closed_in = ("cluster_name", "eks_cluster")
     slow = True
     timeout = 1800
     tag = _eks.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """List the add-ons of the clusters concerned and describe each."""
-        return _eks.each_described(session, scope, "list_addons", "addons", self._describe, self._observed)
+        declared = {str(item.get("addon_name")): item for item in scope.declared.get(self.name, ())}
+
+        def seen(found: Mapping[str, Any]) -> Observed:
+            return _with_chosen_version(self._observed(found), declared.get(found["addonName"], {}))
+
+        return _eks.each_described(session, scope, "list_addons", "addons", self._describe, seen)
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the add-on with its tags; without a version EKS takes its default."""
@@ -101,7 +109,9 @@ class EksAddon(Kind):
             key = {"clusterName": wanted["cluster_name"], "addonName": wanted["addon_name"]}
             inputs = _eks.inputs("UpdateAddon", self._with_text(values))
             updates = [_eks.update(session, "update_addon", **key, **inputs)]
-        return _eks.with_updates(replace(observed, tags=self._tags(wanted)), updates)
+        chosen = values.get("addon_version") or observed.tags.get(VERSION_TAG)
+        tags = {**self._tags(wanted), **({VERSION_TAG: chosen} if chosen else {})}
+        return _eks.with_updates(replace(observed, tags=tags), updates)
 
     def delete(self, session: Session, observed: Observed) -> None:
         """Start the deletion, of what it has in the cluster as well."""
@@ -125,10 +135,14 @@ class EksAddon(Kind):
             raise _eks.failure(f"add-on {name} of {cluster}", found)
         if not found or found["status"] != "ACTIVE":
             return Pending(found.get("status", ""))
-        if (version := observed.tags.get(KUBERNETES_TAG)) != found.get("tags", {}).get(KUBERNETES_TAG) and version:
-            # Written only now, so that an update that failed is tried again by the next run.
-            self.tag(session, observed, {KUBERNETES_TAG: version})
-            found["tags"] = {**found.get("tags", {}), KUBERNETES_TAG: version}
+        # Written only now, so that an update that failed is tried again by the next run.
+        tags = {KUBERNETES_TAG: observed.tags.get(KUBERNETES_TAG)}
+        tags[VERSION_TAG] = observed.tags.get(VERSION_TAG) or found["addonVersion"]
+        written = found.get("tags", {})
+        missing = {key: value for key, value in tags.items() if value and value != written.get(key)}
+        if missing:
+            self.tag(session, observed, missing)
+            found["tags"] = {**written, **missing}
         return self._observed(found)
 
     def gone(self, session: Session, observed: Observed) -> bool | Pending:
@@ -207,6 +221,17 @@ class EksAddon(Kind):
             tags=tags,
             state=_STATES[found["status"]],
         )
+
+
+def _with_chosen_version(observed: Observed, declared: Mapping[str, Any]) -> Observed:
+    """Have an add-on without a pinned version go back to the one that was chosen for it, should it be on another."""
+    chosen = observed.tags.get(VERSION_TAG)
+    pinned = not declared or declared.get("addon_version") is not None
+    # With another Kubernetes version, another version of the add-on is chosen.
+    upgraded = declared.get("kubernetes_version") not in (None, observed.tags.get(KUBERNETES_TAG))
+    if pinned or upgraded or not chosen or chosen == observed.properties["addon_version"]:
+        return observed
+    return replace(observed, foreseen={"addon_version": chosen})
 
 
 def _versions(session: Session, name: str, kubernetes: str) -> dict[str, bool]:

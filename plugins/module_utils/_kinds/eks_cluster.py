@@ -46,7 +46,7 @@ def _differing(wanted: Mapping[str, Any], observed: Mapping[str, Any] | None, na
     """Return the declared members of a VPC configuration that differ; lists are sets here."""
 
     def plain(value: Any) -> Any:
-        return sorted(value) if isinstance(value, (list, tuple)) else value
+        return (sorted(value) or None) if isinstance(value, (list, tuple)) else value
 
     there = observed or {}
     given = {name: wanted[name] for name in names if wanted.get(name) is not None}

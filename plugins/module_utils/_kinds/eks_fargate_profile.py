@@ -47,6 +47,7 @@ class EksFargateProfile(Kind):
     attributes = ("arn",)
     priced = ()
     key = ("cluster_name", "fargate_profile_name")
+    closed_in = ("cluster_name", "eks_cluster")
     slow = True
     timeout = 1800
     tag = _eks.tag

@@ -67,6 +67,7 @@ class EksNodegroup(Kind):
     attributes = ("arn", "auto_scaling_group_names")
     priced = ("instance_types", "capacity_type", "disk_size", "launch_template", "scaling_config")
     key = ("cluster_name", "nodegroup_name")
+    closed_in = ("cluster_name", "eks_cluster")
     slow = True
     timeout = 3600
     tag = _eks.tag

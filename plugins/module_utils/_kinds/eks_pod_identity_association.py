@@ -31,6 +31,7 @@ class EksPodIdentityAssociation(Kind):
     }
     attributes = ("arn", "association_id", "external_id")
     key = ("cluster_name", "namespace", "service_account")
+    closed_in = ("cluster_name", "eks_cluster")
     tag = _eks.tag
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:

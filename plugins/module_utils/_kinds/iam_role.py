@@ -32,7 +32,12 @@ class IamRole(Kind):
         ),
         "description": Property("str", default="", doc="What it is for."),
         "max_session_duration": Property("int", default=3600, doc="Seconds that a session may last, 3600 to 43200."),
-        "permissions_boundary": Property("str", doc="ARN of the policy that bounds what its policies can allow."),
+        "permissions_boundary": Property(
+            "str",
+            default="",
+            same=lambda wanted, observed: (wanted or "") == (observed or ""),
+            doc="ARN of the policy that bounds what its policies can allow; empty for none.",
+        ),
         "managed_policy_arns": Property("set", default=[], doc="ARNs of the managed policies attached to it."),
         "policies": Property("map", default={}, same=same_policies, doc="Inline policies, documents by name."),
     }
@@ -59,12 +64,13 @@ class IamRole(Kind):
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the role with its tags, then give it its policies."""
+        trust = {"assume_role_policy_document": self._trust(wanted)}
         role = session.call(
             "iam",
             "create_role",
             retry_on=NEW_PRINCIPAL,
             attempts=6,
-            **request("iam", "CreateRole", {**wanted.properties, "assume_role_policy_document": self._trust(wanted)}),
+            **request("iam", "CreateRole", {**_given(wanted.properties), **trust}),
             Tags=tag_list(wanted.tags),
         )["Role"]
         observed = self._observed({**role, "Tags": tag_list(wanted.tags)})
@@ -92,8 +98,9 @@ class IamRole(Kind):
                 **role,
             )
         if "permissions_boundary" in changed:
-            boundary = wanted["permissions_boundary"]
-            session.call("iam", "put_role_permissions_boundary", PermissionsBoundary=boundary, **role)
+            boundary = {"PermissionsBoundary": wanted["permissions_boundary"]} if wanted["permissions_boundary"] else {}
+            operation = "put_role_permissions_boundary" if boundary else "delete_role_permissions_boundary"
+            session.call("iam", operation, **boundary, **role)
         if "managed_policy_arns" in changed:
             self._attach(session, observed, set(wanted["managed_policy_arns"]))
         if "policies" in changed:
@@ -124,7 +131,7 @@ class IamRole(Kind):
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model, and the documents."""
         trust = properties["assume_role_policy_document"]
-        given = {name: value for name, value in properties.items() if name != "assume_role_policy_document"}
+        given = {name: value for name, value in _given(properties).items() if name != "assume_role_policy_document"}
         problems = [*violations("iam", "CreateRole", given), *policy_problems("assume_role_policy_document", trust)]
         policies = properties["policies"]
         if isinstance(policies, Mapping):
@@ -180,3 +187,8 @@ class IamRole(Kind):
             attributes={"arn": role["Arn"], "role_id": role["RoleId"]},
             tags=tag_dict(role.get("Tags")),
         )
+
+
+def _given(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties without an empty boundary, for which CreateRole has no word."""
+    return {name: value for name, value in properties.items() if name != "permissions_boundary" or value}

@@ -26,6 +26,46 @@ _STATES: Mapping[str, State] = {
 _IMMUTABLE = ("key_spec", "key_usage", "multi_region")
 
 
+class _Default(dict[str, Any]):
+    """The policy of a key that was made without one."""
+
+
+def _default_policy(session: Session) -> _Default:
+    """Return AWS's own policy (https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html)."""
+    statement = {
+        "Sid": "Enable IAM User Permissions",
+        "Effect": "Allow",
+        "Principal": {"AWS": session.arn("iam", "root", region="")},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    return _Default({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]})
+
+
+def _plain(policy: Any) -> Any:
+    """Return a policy without its labels, which decide nothing."""
+    if not isinstance(policy, Mapping):
+        return policy
+    statements = policy.get("Statement") or []
+    statements = [statements] if isinstance(statements, Mapping) else statements
+    return {
+        "Version": policy.get("Version"),
+        "Statement": [{name: value for name, value in item.items() if name != "Sid"} for item in statements],
+    }
+
+
+def _observed_policy(session: Session, text: Any) -> Any:
+    """Return a key's policy, and AWS's own as such, so that it counts as none."""
+    policy, default = parsed(text), _default_policy(session)
+    return _Default(policy) if policy and same_policy(_plain(default), _plain(policy)) else policy
+
+
+def _same_policy(wanted: Any, observed: Any) -> bool:
+    if not parsed(wanted):
+        return not observed or isinstance(observed, _Default)
+    return same_policy(wanted, observed)
+
+
 class KmsKey(Kind):
     """A KMS key (https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html).
 
@@ -35,7 +75,12 @@ class KmsKey(Kind):
     name = "kms_key"
     properties: ClassVar[Mapping[str, Property]] = {
         "description": Property("str", default="", doc="What it encrypts."),
-        "policy": Property("json", same=same_policy, doc="The key policy; AWS lets the account's IAM policies decide."),
+        "policy": Property(
+            "json",
+            default={},
+            same=_same_policy,
+            doc="The key policy; empty for AWS's own, which lets the account's IAM policies decide.",
+        ),
         "key_spec": Property("str", default="SYMMETRIC_DEFAULT", immutable=True, doc="The key material's form."),
         "key_usage": Property("str", default="ENCRYPT_DECRYPT", immutable=True, doc="What it can be used for."),
         "multi_region": Property("bool", default=False, immutable=True, doc="Whether it can have replicas elsewhere."),
@@ -67,7 +112,7 @@ class KmsKey(Kind):
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the key with its tags and policy, or take one of this address back from its deletion."""
         tags = window_tags(wanted.tags, wanted["pending_window_in_days"])
-        revived = self._revive(session, wanted)
+        revived = self._revive(session, wanted) or self._unlisted(session, wanted)
         if revived is not None:
             self.tag(session, revived, tags)
             return self._rest(session, revived, wanted)
@@ -95,7 +140,7 @@ class KmsKey(Kind):
         if "description" in changed:
             session.call("kms", "update_key_description", Description=wanted["description"], **key)
         if "policy" in changed:
-            key_policy = document(wanted["policy"])
+            key_policy = document(parsed(wanted["policy"]) or _default_policy(session))
             retry_on = (*_MISSING, *_NEW_PRINCIPAL)
             session.call(
                 "kms", "put_key_policy", **{**key, "retry_on": retry_on}, PolicyName="default", Policy=key_policy
@@ -139,7 +184,7 @@ class KmsKey(Kind):
         """Check against the API's model, the policy, and what only symmetric keys have."""
         given = {name: value for name, value in properties.items() if name != "policy"}
         problems = violations("kms", "CreateKey", given) + violations("kms", "EnableKeyRotation", given)
-        problems += policy_problems("policy", properties.get("policy"))
+        problems += policy_problems("policy", properties.get("policy") or None)
         if properties["enable_key_rotation"] and properties["key_spec"] != "SYMMETRIC_DEFAULT":
             problems.append("enable_key_rotation: AWS rotates only keys of key_spec SYMMETRIC_DEFAULT: set it to false")
         if properties.get("rotation_period_in_days") and not properties["enable_key_rotation"]:
@@ -153,7 +198,7 @@ class KmsKey(Kind):
             for name in ("description", "enabled", "enable_key_rotation", "rotation_period_in_days")
             if name in wanted.properties and wanted[name] != observed.properties.get(name)
         }
-        if wanted.get("policy") and not same_policy(wanted["policy"], observed.properties.get("policy")):
+        if not _same_policy(wanted.get("policy"), observed.properties.get("policy")):
             changed.add("policy")
         return self.update(session, observed, wanted, frozenset(changed))
 
@@ -171,6 +216,22 @@ class KmsKey(Kind):
                 return self._details(session, {**metadata, "KeyState": "Disabled", "Enabled": False}, tags)
         return None
 
+    def _unlisted(self, session: Session, wanted: Wanted) -> Observed | None:
+        """Return the key that an interrupted run made just now, before it could give it an alias.
+
+        KMS has no client tokens, and the tagging API may not know the key for some seconds yet: KMS itself does.
+        """
+        known = {arn.rpartition("/")[2] for arn in tagged(session, wanted.tags[STACK_TAG], ["kms:key"])}
+        aliased = {item.get("TargetKeyId") for item in session.pages("kms", "list_aliases", "Aliases")}
+        listed = [item["KeyId"] for item in session.pages("kms", "list_keys", "Keys")]
+        strangers = [key_id for key_id in listed if key_id not in known | aliased]
+        for key_id, tags in zip(strangers, session.each(lambda item: key_tags(session, item), strangers), strict=True):
+            if tags.get(ADDRESS_TAG) == wanted.address and is_ours(tags, wanted.tags):
+                found = self._get(session, key_id, tags)
+                if found is not None and all(found.properties[name] == wanted[name] for name in _IMMUTABLE):
+                    return found
+        return None
+
     def _get(self, session: Session, key_id: str, tags: Mapping[str, str]) -> Observed | None:
         metadata = session.call("kms", "describe_key", missing=_MISSING, KeyId=key_id).get("KeyMetadata", {})
         if metadata.get("KeyState") not in _STATES:
@@ -180,7 +241,7 @@ class KmsKey(Kind):
     def _details(self, session: Session, metadata: Mapping[str, Any], tags: Mapping[str, str]) -> Observed:
         key_id = metadata["KeyId"]
         policy = session.call("kms", "get_key_policy", KeyId=key_id, PolicyName="default").get("Policy")
-        more = {"policy": parsed(policy), "enable_key_rotation": False}
+        more = {"policy": _observed_policy(session, policy), "enable_key_rotation": False}
         if metadata.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT":
             rotation = session.call("kms", "get_key_rotation_status", KeyId=key_id)
             more["enable_key_rotation"] = rotation.get("KeyRotationEnabled", False)

@@ -28,7 +28,12 @@ class LogGroup(Kind):
     properties: ClassVar[Mapping[str, Property]] = {
         "log_group_name": Property("str", required=True, immutable=True, doc="Unique in the account and Region."),
         "retention_in_days": Property("int", choices=_RETENTION, doc="Days that events are kept; undeclared, forever."),
-        "kms_key_id": Property("str", doc="ARN of the key that encrypts what comes in from now on."),
+        "kms_key_id": Property(
+            "str",
+            default="",
+            same=lambda wanted, observed: (wanted or "") == (observed or ""),
+            doc="ARN of the key that encrypts what comes in from now on; empty for AWS's own.",
+        ),
         "log_group_class": Property("str", immutable=True, doc="C(STANDARD) or C(INFREQUENT_ACCESS)."),
     }
     attributes = ("arn",)
@@ -58,7 +63,7 @@ class LogGroup(Kind):
             "logs",
             "create_log_group",
             retry_on=_BUSY,
-            **request("logs", "CreateLogGroup", wanted.properties),
+            **request("logs", "CreateLogGroup", _given(wanted.properties)),
             tags=dict(wanted.tags),
         )
         name = wanted["log_group_name"]
@@ -74,8 +79,9 @@ class LogGroup(Kind):
             days = wanted["retention_in_days"]
             session.call("logs", "put_retention_policy", retry_on=waits, logGroupName=observed.id, retentionInDays=days)
         if "kms_key_id" in changed:
-            key = wanted["kms_key_id"]
-            session.call("logs", "associate_kms_key", retry_on=waits, logGroupName=observed.id, kmsKeyId=key)
+            key = {"kmsKeyId": wanted["kms_key_id"]} if wanted["kms_key_id"] else {}
+            operation = "associate_kms_key" if key else "disassociate_kms_key"
+            session.call("logs", operation, retry_on=waits, logGroupName=observed.id, **key)
         return observed
 
     def delete(self, session: Session, observed: Observed) -> None:
@@ -88,7 +94,7 @@ class LogGroup(Kind):
 
     def check(self, properties: Mapping[str, Any]) -> list[str]:
         """Check against the API's model."""
-        return violations("logs", "CreateLogGroup", properties)
+        return violations("logs", "CreateLogGroup", _given(properties))
 
     @staticmethod
     def _tags(session: Session, arn: str) -> dict[str, str]:
@@ -107,3 +113,8 @@ class LogGroup(Kind):
             attributes={"arn": arn},
             tags=tags,
         )
+
+
+def _given(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties without an empty key, for which CreateLogGroup has no word."""
+    return {name: value for name, value in properties.items() if value != ""}

@@ -41,15 +41,15 @@ class SqsQueue(Kind):
             "bool", default=False, immutable=True, doc="Whether order is kept; the name ends in .fifo."
         ),
         "content_based_deduplication": Property("bool", doc="Whether equal bodies are one message (FIFO)."),
-        "delay_seconds": Property("int", doc="Seconds before a message can be received."),
+        "delay_seconds": Property("int", default=0, doc="Seconds before a message can be received."),
         "maximum_message_size": Property("int", doc="Bytes that a message may have."),
-        "message_retention_period": Property("int", doc="Seconds that a message is kept."),
-        "receive_message_wait_time_seconds": Property("int", doc="Seconds of long polling."),
-        "visibility_timeout": Property("int", doc="Seconds that a received message stays hidden."),
+        "message_retention_period": Property("int", default=345600, doc="Seconds that a message is kept."),
+        "receive_message_wait_time_seconds": Property("int", default=0, doc="Seconds of long polling."),
+        "visibility_timeout": Property("int", default=30, doc="Seconds that a received message stays hidden."),
         "kms_master_key_id": Property("str", doc="The key that encrypts messages, instead of SQS's own."),
         "kms_data_key_reuse_period_seconds": Property("int", doc="Seconds that a data key is used."),
         "sqs_managed_sse_enabled": Property("bool", doc="Whether SQS encrypts with keys of its own."),
-        "policy": Property("json", same=same_policy, doc="Who may do what with it."),
+        "policy": Property("json", default={}, same=same_policy, doc="Who may do what with it; empty for its account."),
         "redrive_policy": Property("json", same=same_json, doc="C(deadLetterTargetArn) and C(maxReceiveCount)."),
         "redrive_allow_policy": Property(
             "json", same=same_json, doc="Which queues may use it as their dead letter queue."
@@ -81,7 +81,7 @@ class SqsQueue(Kind):
 
     def create(self, session: Session, wanted: Wanted, token: str) -> Observed:
         """Create the queue with its attributes and tags."""
-        attributes = _attributes(wanted.properties)
+        attributes = {name: value for name, value in _attributes(wanted.properties).items() if value}
         url = session.call(
             "sqs",
             "create_queue",
@@ -170,7 +170,8 @@ def _attributes(properties: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, bool):
             given[_camel(name)] = str(value).lower()
         else:
-            given[_camel(name)] = document(value) if name in _DOCUMENTS else str(value)
+            # An empty text takes a document away.
+            given[_camel(name)] = (document(value) if parsed(value) else "") if name in _DOCUMENTS else str(value)
     return given
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from .._engine.errors import EngineError, Tombstone
 from .._engine.kind import Kind, Observed, Pending, Property, Scope, State, Wanted
 from . import _ec2
-from ._policies import document, same_policy
+from ._policies import document, parsed, same_policy
 from ._session import Session
 from ._shapes import violations
 from ._tags import tag_dict
@@ -33,6 +33,21 @@ _SETS = {
 }
 
 
+# https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+_EVERYTHING = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+
+
+def _same_policy(wanted: Any, observed: Any) -> bool:
+    """Compare policies; none at all is the one that AWS gives an endpoint by itself."""
+    return same_policy(_statements(wanted), _statements(observed))
+
+
+def _statements(policy: Any) -> dict[str, Any]:
+    """Return a policy without its version: AWS's own still has that of 2008, in which the same words say the same."""
+    known: dict[str, Any] = parsed(policy) or _EVERYTHING
+    return {name: value for name, value in known.items() if name not in ("Version", "Id")}
+
+
 class VpcEndpoint(Kind):
     """A gateway or interface endpoint (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html)."""
 
@@ -45,7 +60,9 @@ class VpcEndpoint(Kind):
         "subnet_ids": Property("set", doc="Where an interface endpoint has its network interfaces."),
         "security_group_ids": Property("set", doc="Who may speak to an interface endpoint."),
         "private_dns_enabled": Property("bool", doc="Whether the service's own name leads to the endpoint."),
-        "policy_document": Property("json", same=same_policy, doc="What may be done through it; all by default."),
+        "policy_document": Property(
+            "json", default={}, same=_same_policy, doc="What may be done through it; empty for AWS's own, which is all."
+        ),
     }
     attributes = ("arn",)
     priced = ("vpc_endpoint_type", "subnet_ids")
@@ -90,7 +107,8 @@ class VpcEndpoint(Kind):
         if "private_dns_enabled" in changed:
             params["PrivateDnsEnabled"] = wanted["private_dns_enabled"]
         if "policy_document" in changed:
-            params["PolicyDocument"] = document(wanted["policy_document"])
+            policy = parsed(wanted["policy_document"])
+            params |= {"PolicyDocument": document(policy)} if policy else {"ResetPolicy": True}
         session.call("ec2", "modify_vpc_endpoint", VpcEndpointId=observed.id, **params)
         return observed
 

@@ -217,9 +217,9 @@ def _resources(database: Database) -> Iterator[Resource]:
     yield Resource("subnets_lookup", "main", {"vpc": database.vpc, "tier": database.tier}, hint=NETWORK_HINT)
     for cluster in database.clusters:
         yield Resource("eks_cluster_lookup", cluster, {"cluster_name": cluster}, hint=CLUSTER_HINT)
-    yield Resource(
-        "kms_key", "main", {"description": f"Encrypts database {name}, its backups and its master user's secret"}
-    )
+    purpose = f"Encrypts database {name}, its backups and its master user's secret"
+    # AWS's own period, said so that another one is found.
+    yield Resource("kms_key", "main", {"description": purpose, "rotation_period_in_days": 365})
     yield Resource("kms_alias", "main", {"alias_name": f"alias/{database.stack}", "target_key_id": Ref("kms_key.main")})
     yield Resource(
         "db_subnet_group",
