@@ -20,6 +20,10 @@ from rehearsal.state import EmulatorState, load
 
 REGION = "eu-central-1"
 _numbers = itertools.count(1)
+#: The quotas (networks, addresses, gateways, accounts) that tests of other things would run into.
+_LARGE = "&".join(
+    f"code={code}&value=1000" for code in ("L-F678F1CE", "L-A4707A72", "L-0263D0A3", "L-FE5A380F", "L-E619E033")
+)
 
 
 class Aws:
@@ -64,8 +68,9 @@ class Aws:
         self.state.admin(f"pace?seconds={seconds}")
 
     def reset(self) -> None:
-        """Back to an empty AWS, at once."""
+        """Back to an empty AWS, at once, with room for everything."""
         self.state.admin("reset", "POST")
+        self.state.admin(f"quotas?{_LARGE}", "POST")
         self.pace(0)
 
 

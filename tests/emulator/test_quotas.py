@@ -18,6 +18,11 @@ from tests.emulator.test_eks import role
 ON_DEMAND, SPOT = "L-1216C47A", "L-34B43A08"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _as_aws_gives_them(aws: Aws) -> None:
+    aws.state.admin("quotas", "DELETE")
+
+
 @pytest.fixture
 def quota(aws: Aws) -> Iterator[Callable[..., Any]]:
     def change(code: str, value: int, **place: str) -> Any:

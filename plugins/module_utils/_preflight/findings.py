@@ -59,7 +59,8 @@ def _stacks(plans: Iterable[Plan]) -> list[Plan]:
         if plan.get("preflight"):
             account = plan["account"]
             last[plan.get("host") or "", account["id"] or account["name"], account["region"], plan["stack"]] = plan
-    return list(last.values())
+    # Hosts are planned side by side: who is first is chance.
+    return [last[key] for key in sorted(last)]
 
 
 def _where(plan: Plan) -> str:

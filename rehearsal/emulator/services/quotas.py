@@ -331,7 +331,7 @@ def _told(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def quotas(world: World, method: str, query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """The page ``quotas``: POST sets one (``code``, ``value``, for one place ``account``, ``region``), GET tells them.
+    """The page ``quotas``: POST sets (``code`` and ``value``, for one place ``account``, ``region``), GET tells.
 
     DELETE takes back what was set: all, or what the query names.
 
@@ -340,13 +340,17 @@ def quotas(world: World, method: str, query: Mapping[str, list[str]]) -> list[di
     """
     changed = _values(world).set
     given = {name: query[name][0] for name in ("code", "account", "region") if name in query}
-    if "code" in given and given["code"] not in QUOTAS:
-        raise ValueError(f"{given['code']} is no quota here; there are {', '.join(QUOTAS)}")
+    codes, numbers = query.get("code", []), query.get("value", [])
+    for code in codes:
+        if code not in QUOTAS:
+            raise ValueError(f"{code} is no quota here; there are {', '.join(QUOTAS)}")
     if method == "POST":
-        number = query.get("value", [""])[0]
-        if "code" not in given or not number.isdigit():
-            raise ValueError("POST with code=L-0263D0A3 and value=2, and account=, region= if not everywhere")
-        changed[given.get("account", ""), given.get("region", ""), given["code"]] = float(number)
+        if not codes or len(codes) != len(numbers) or not all(number.isdigit() for number in numbers):
+            raise ValueError(
+                "POST with code=L-0263D0A3&value=2 (and more such), account= and region= if not everywhere"
+            )
+        for code, number in zip(codes, numbers, strict=True):
+            changed[given.get("account", ""), given.get("region", ""), code] = float(number)
     elif method == "DELETE":
         order = ("account", "region", "code")
         for key in [
