@@ -116,6 +116,7 @@ problems:
   elements: str
 """
 
+from contextlib import closing
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -125,6 +126,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._argocd.waiting 
     Argo,
     awaited,
     follow,
+    progress,
     standings,
     vanish,
 )
@@ -135,6 +137,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._run.account imp
     open_account,
     problems_of,
 )
+from ansible_collections.innovate.platform.plugins.module_utils._run.progress import Recorder
 
 ARGUMENTS = {
     "cluster": {"type": "str", "required": True},
@@ -177,25 +180,40 @@ def outcome_of(module: AnsibleAWSModule) -> dict[str, Any]:
         if module.check_mode or params["state"] == "absent":
             return result
         raise EngineError(f"cluster '{params['cluster']}' isn't there: run playbooks/cluster.yml first")
+    recorder = Recorder(account.name, result["stack"])
+    waited_for = "" if params["state"] == "absent" else params["name"]
+
+    def look() -> list[dict[str, Any]]:
+        found = cluster.items(APPLICATION.path(params["namespace"]))
+        if not module.check_mode:
+            recorder.step(*progress(found, waited_for))
+        return found
+
     argo = Argo(
-        look=lambda: cluster.items(APPLICATION.path(params["namespace"])),
+        look=look,
         ask=lambda name, hard: _ask(cluster, APPLICATION.path(params["namespace"], name), hard=hard),
         timeout=params["timeout"],
     )
     if module.check_mode:
         found = argo.look()
         return {**result, "applications": standings(found), "awaits": awaited(found, params["name"], params["state"])}
+    with closing(recorder):
+        result["applications"] = _awaited(argo, params)
+        recorder.step(progress([], waited_for)[0], "done", 0, "")
+    return result
+
+
+def _awaited(argo: Argo, params: dict[str, Any]) -> dict[str, dict[str, str]]:
     if params["state"] == "absent":
         vanish(argo)
-        return result
+        return {}
     wanted = params["source"]
     source = wanted and {
         "repoURL": wanted["repo_url"],
         "targetRevision": wanted["revision"],
         "path": wanted["path"],
     }
-    followed = follow(argo, params["name"], healthy=params["state"] == "healthy", source=source)
-    return {**result, "applications": followed}
+    return follow(argo, params["name"], healthy=params["state"] == "healthy", source=source)
 
 
 def _ask(cluster: Cluster, path: str, *, hard: bool) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 WIDTH = 100
+_STATUS = 30
+"""Most characters of a status where a line has several."""
 _WORDS = {"begun": "in progress", "ready": "not ready yet", "gone": "not gone yet"}
 
 Place = tuple[str, str]
@@ -105,9 +107,17 @@ def _lines(awaited: Iterable[tuple[tuple[Place, str], Awaited]], now: float) -> 
             item.told = True
         parts = [(address, item.status or _WORDS[item.state], duration(now - item.since)) for address, item in items]
         if len(parts) == 1:
-            yield "  ".join(["  ..", account, *parts[0]]).replace("  ..  ", "  .. ", 1)
+            what, status, time = parts[0]
+            head, tail = f"  .. {account}  {what}  ", f"  {time}"
+            yield f"{head}{_clipped(status, WIDTH - len(head) - len(tail))}{tail}"
             continue
-        yield _listed(f"  .. {account}  {stack}: ", [f"{what} {status} {time}" for what, status, time in parts])
+        listed = [f"{what} {_clipped(status, _STATUS)} {time}" for what, status, time in parts]
+        yield _listed(f"  .. {account}  {stack}: ", listed)
+
+
+def _clipped(text: str, most: int) -> str:
+    """Return the beginning of a text; a message of Kubernetes may be long."""
+    return text if len(text) <= most else f"{text[: max(0, most - 1)]}…"
 
 
 def _listed(head: str, parts: list[str]) -> str:

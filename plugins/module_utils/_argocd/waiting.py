@@ -101,6 +101,14 @@ def awaited(applications: Sequence[Mapping[str, Any]], name: str | None, state: 
     return [f"application.{name}"]
 
 
+def progress(applications: Sequence[Mapping[str, Any]], name: str) -> tuple[str, str, float, str]:
+    """Return what Progress takes: of the wait for an application, or, without a name, for the end of all."""
+    if not name:
+        return "applications", "gone", 0, f"{len(applications)} left"
+    found = next((standing(item, healthy=True) for item in applications if item["metadata"]["name"] == name), None)
+    return f"application.{name}", "ready", 0, f"{found.sync}, {found.health}" if found else "not made yet"
+
+
 def standings(applications: Any) -> dict[str, dict[str, str]]:
     """Return how each application stands, by name."""
     found = [standing(item, healthy=True) for item in applications]

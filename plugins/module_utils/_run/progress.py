@@ -14,7 +14,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
 
 RUN_DIRECTORY = "INNOVATE_PLATFORM_RUN"
 FOLDER = "progress"
@@ -30,7 +29,8 @@ class Recorder:
         self._fixed = {"account": account, "stack": stack}
         self._lock = threading.Lock()
         self._last: dict[str, tuple[str, str]] = {}
-        self._file = _opened()
+        self._descriptor: int | None = None
+        self._is_open = False
 
     def step(self, address: str, state: str, seconds: float, status: str) -> None:
         """Note how something stands, if it stands otherwise than before: the engine's Progress."""
@@ -40,31 +40,31 @@ class Recorder:
 
     def close(self) -> None:
         """Note that nothing more comes."""
-        self._write(state="ended")
-        with self._lock, suppress(OSError):
-            if self._file is not None:
-                self._file.close()
-            self._file = None
+        if self._is_open:
+            self._write(state="ended")
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor = None
 
     def _write(self, **values: str) -> None:
         line = json.dumps({"at": round(time.time(), 3), **self._fixed, **values})
         with self._lock:
-            if self._file is None:
-                return
-            try:
-                self._file.write(f"{line}\n")
-            except OSError:
-                # A full disk, or a run that ended: no reason for a change to end half-way.
-                self._file = None
+            if not self._is_open:
+                self._descriptor, self._is_open = _opened(), True
+            if self._descriptor is not None:
+                # A full disk, or a run that has ended, is no reason for a change to end half-way.
+                with suppress(OSError):
+                    os.write(self._descriptor, f"{line}\n".encode())
 
 
-def _opened() -> TextIO | None:
+def _opened() -> int | None:
     directory = os.environ.get(RUN_DIRECTORY)
     if not directory or not Path(directory).is_dir():
         return None
     folder = Path(directory) / FOLDER
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        return (folder / f"{os.getpid()}.jsonl").open("a", encoding="utf-8", buffering=1)
+        return os.open(folder / f"{os.getpid()}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError:
         return None
