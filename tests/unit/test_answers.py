@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError, Unclear
-from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
+from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session, error_code
 
 VPC = '<CreateVpcResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><vpc><vpcId>vpc-1</vpcId></vpc></CreateVpcResponse>'
 ERROR = (
@@ -131,6 +131,31 @@ def test_what_was_refused_because_the_first_attempt_was_carried_out_is_done(serv
     server.answers = [duplicate]
     with pytest.raises(EngineError, match=r"InvalidPermission\.Duplicate"):
         server.session().call("ec2", "authorize_security_group_ingress", **rule)
+
+
+def test_what_never_gets_an_answer_ends_with_a_sentence(server: Server) -> None:
+    session = server.session()
+    server.answers = [None] * 99
+    said = r"ec2:DescribeVpcs in account 123456789012: Connection was closed"
+    with pytest.raises(EngineError, match=said):
+        session.call("ec2", "describe_vpcs")
+    with pytest.raises(EngineError, match=said):
+        session.pages("ec2", "describe_vpcs", "Vpcs")
+    with pytest.raises(EngineError, match=said) as caught:
+        session.polled("ec2", "vpc_available")
+    assert error_code(caught.value) == ""
+
+
+def test_an_answer_that_is_none_of_aws_ends_with_a_sentence(server: Server) -> None:
+    """A proxy that wants a password, say."""
+    session = server.session()
+    server.answers = [(200, "log in first")] * 3
+    with pytest.raises(EngineError, match="Unable to parse response"):
+        session.call("ec2", "describe_vpcs")
+    with pytest.raises(EngineError, match="Unable to parse response"):
+        session.pages("ec2", "describe_vpcs", "Vpcs")
+    with pytest.raises(Unclear, match="Unable to parse response"):
+        session.call("ec2", "create_vpc", CidrBlock="10.0.0.0/16")
 
 
 def test_only_the_call_itself_is_careful(server: Server) -> None:

@@ -24,9 +24,10 @@ try:
         ProxyConnectionError,
         SSLError,
     )
+    from botocore.parsers import ResponseParserError
 except ImportError:  # the modules say so by AnsibleAWSModule
     ConnectionClosedError = ConnectTimeoutError = EndpointConnectionError = HTTPClientError = Exception
-    ProxyConnectionError = SSLError = Exception
+    ProxyConnectionError = ResponseParserError = SSLError = Exception
 
 _MAKING = ("allocate_", "copy_", "create_", "import_", "purchase_", "register_", "request_", "restore_", "run_")
 _REPEATABLE = ("create_tags",)
@@ -58,6 +59,10 @@ def carefully(client: Any, operation: str, params: dict[str, Any]) -> Iterator[N
     before, _thread.carefully = _thread.carefully, _makes(client, operation, params)
     try:
         yield
+    except ResponseParserError as error:
+        if _thread.carefully:
+            raise NoAnswer(str(error)) from error
+        raise
     finally:
         _thread.carefully = before
 

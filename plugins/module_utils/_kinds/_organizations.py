@@ -58,7 +58,7 @@ def change(
             SERVICE, operation, retry_on=[*BUSY, *retry_on], attempts=12 if retry_on else 30, missing=missing, **params
         )
     except EngineError as error:
-        reason = getattr(error.__cause__, "response", {}).get("Reason", "")
+        reason = (getattr(error.__cause__, "response", None) or {}).get("Reason", "")
         if reason in _ADVICE:
             raise EngineError([f"{problem} ({reason}): {_ADVICE[reason]}" for problem in error.problems]) from error
         raise

@@ -15,8 +15,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 try:
     import jmespath
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 except ImportError:  # the modules say so by AnsibleAWSModule
-    BotoCoreError = ClientError = Exception
+    BotoCoreError = ClientError = ResponseParserError = Exception
 
 from .._engine.errors import EngineError, Unclear
 from .._engine.kind import Pending
@@ -87,7 +88,7 @@ class Session:
                 f"{service}:{_camel(operation)} in account {self.account_id} was not answered ({error}): it may have "
                 "had its effect"
             ) from error
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             if _done_already(error):
                 return {}
             raise EngineError(
@@ -107,7 +108,7 @@ class Session:
             found = client.get_paginator(operation).paginate(**params).build_full_result()
         except is_boto3_error_code(list(missing)):
             return []
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             raise EngineError(
                 f"{service}:{_camel(operation)} in account {self.account_id}: {_sentence(error)}"
             ) from error
@@ -124,7 +125,7 @@ class Session:
         config = client.get_waiter(waiter).config
         try:
             response = getattr(client, _snake(config.operation))(**params)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             # A waiter's acceptors also look at errors that the service answered with.
             response = getattr(error, "response", None)
             if response is None:
@@ -168,14 +169,14 @@ class Session:
 
 def _done_already(error: Exception) -> bool:
     """Tell whether what botocore asked again by itself is refused because the first attempt had its effect."""
-    response = getattr(error, "response", {})
+    response = getattr(error, "response", None) or {}
     repeated = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     return bool(repeated) and response.get("Error", {}).get("Code") in DONE_ALREADY
 
 
 def error_code(error: EngineError) -> str:
     """Return the code that a service answered a call with; empty where it was none of a service's."""
-    code: str = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", "")
+    code: str = (getattr(error.__cause__, "response", None) or {}).get("Error", {}).get("Code", "")
     return code
 
 
@@ -201,6 +202,6 @@ def _snake(operation: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    response = getattr(error, "response", {})
+    response = getattr(error, "response", None) or {}
     details = response.get("Error", {})
     return f"{details['Code']}: {details.get('Message', '')}" if details.get("Code") else str(error)

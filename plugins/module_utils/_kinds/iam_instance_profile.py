@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from .._engine.errors import EngineError
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
 from ._iam import MISSING, PATH, path_of
-from ._session import Session
+from ._session import Session, error_code
 from ._shapes import violations
 from ._tags import tag_dict, tag_list
 
@@ -53,14 +54,22 @@ class IamInstanceProfile(Kind):
     def update(self, session: Session, observed: Observed, wanted: Wanted, changed: frozenset[str]) -> Observed:
         """Exchange the role; a profile holds at most one."""
         self._empty(session, observed)
-        session.call(
-            "iam",
-            "add_role_to_instance_profile",
-            retry_on=MISSING,
-            attempts=6,
-            InstanceProfileName=observed.id,
-            RoleName=wanted["role"],
-        )
+        try:
+            session.call(
+                "iam",
+                "add_role_to_instance_profile",
+                retry_on=MISSING,
+                attempts=6,
+                InstanceProfileName=observed.id,
+                RoleName=wanted["role"],
+            )
+        except EngineError as error:
+            # A profile takes one role: a call that is made again because its answer was lost ends like this as well.
+            if error_code(error) != "LimitExceeded":
+                raise
+            profile = session.call("iam", "get_instance_profile", InstanceProfileName=observed.id)["InstanceProfile"]
+            if wanted["role"] not in {role["RoleName"] for role in profile["Roles"]}:
+                raise
         return observed
 
     def delete(self, session: Session, observed: Observed) -> None:

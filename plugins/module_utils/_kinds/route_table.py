@@ -153,6 +153,8 @@ class RouteTable(Kind):
                 "RouteTables",
                 Filters=[{"Name": "association.subnet-id", "Values": [subnet]}],
             )
+            if other[0]["RouteTableId"] == table:
+                return  # by the same call, whose answer was lost
             association = next(
                 item["RouteTableAssociationId"] for item in other[0]["Associations"] if item.get("SubnetId") == subnet
             )

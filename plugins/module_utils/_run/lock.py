@@ -383,7 +383,7 @@ class Lock:
         )
 
     def _refused(self, error: BaseException, operation: str, text: str = "") -> EngineError:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
         if code in _DENIED:
             where = f"account {self._session.account_id}"
             arn = self._session.arn("ssm", f"parameter{PREFIX}*")
