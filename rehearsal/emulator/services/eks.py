@@ -21,6 +21,7 @@ from rehearsal.emulator import control_plane
 from rehearsal.emulator.control_plane import ClusterFacts
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation, page
+from rehearsal.emulator.services import ec2 as network_service
 from rehearsal.emulator.services import quotas, tagging
 from rehearsal.emulator.services.common import (
     ec2,
