@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the parts of the test suite and add up their cases: `python -m tools.suite check`.
 
-Each part writes what it prints to build/logs/<part>.log. Light parts run two at a time, heavy ones alone after them.
+Each part writes what it prints to build/logs/<part>.log. Two run at a time: the light ones, then the heavy ones, each
+of which has servers of its own and waits for them much of the time. A part's line says how many seconds passed, and
+for how many a processor was busy with it.
 A part whose subject doesn't exist says `no subjects` and counts nothing. The last line is `N passed, N failed`; the
 exit status is 1 when anything failed or nothing was tested.
 """
@@ -20,17 +22,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from tools.results import BUILD, ROOT, Results, read
 from tools.usage import Usage
 
-# Two cores: two light parts side by side.
+# Two cores.
 SIDE_BY_SIDE = 2
 TAIL_LINES = 60
 TIMEOUT_SECONDS = 45 * 60
 
 _printing = Lock()
+_stopping = Event()
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Part:
         command: What is run, from the repository's root, with .venv/bin first on the PATH.
         subjects: Glob patterns; the part runs when one of them matches something.
         results: File in build/results with its cases, `.xml` (JUnit) or `.json`; without it the part is one case.
-        heavy: Runs alone.
+        heavy: Takes minutes; runs after the others.
+        alone: Uses all cores, or makes what later ones need; runs by itself.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Part:
     subjects: tuple[str, ...]
     results: str = ""
     heavy: bool = False
+    alone: bool = False
 
 
 def pytest_part(name: str, *, heavy: bool = False, options: tuple[str, ...] = ()) -> Part:
@@ -85,13 +90,14 @@ def parts() -> list[Part]:
         Part("syntax", ("ansible-playbook", "--syntax-check", *playbooks()), ("playbooks/*.yml",)),
         pytest_part("unit"),
         # A quarter of an hour on a machine that has none of them, and seconds on one that has.
-        Part("programs", ("python", "-m", "rehearsal.kubernetes", "build"), ("rehearsal/**/*.py",), heavy=True),
-        pytest_part("contract", heavy=True),
-        pytest_part("emulator", heavy=True),
-        Part("sanity", ("python", "-m", "tools.sanity"), ("plugins/**/*.py",), "sanity.json", heavy=True),
-        Part("molecule", ("python", "-m", "tools.scenarios"), ("roles/*/tasks",), "molecule.json", heavy=True),
+        Part("programs", ("python", "-m", "rehearsal.kubernetes", "build"), ("rehearsal/**/*.py",), alone=True),
+        # The longest first, so that the two lanes end together.
         pytest_part("kubernetes", heavy=True),
+        Part("molecule", ("python", "-m", "tools.scenarios"), ("roles/*/tasks",), "molecule.json", heavy=True),
         pytest_part("rehearsal", heavy=True),
+        Part("sanity", ("python", "-m", "tools.sanity"), ("plugins/**/*.py",), "sanity.json", heavy=True),
+        pytest_part("emulator", heavy=True),
+        pytest_part("contract", heavy=True),
     ]
 
 
@@ -139,7 +145,7 @@ def execute(command: tuple[str, ...], log: Path, usage: Usage) -> int:
             start_new_session=True,
         )
         try:
-            return usage.wait(process, TIMEOUT_SECONDS)
+            return usage.wait(process, TIMEOUT_SECONDS, _stopping)
         except subprocess.TimeoutExpired:
             out.write(f"\nended after {TIMEOUT_SECONDS} s\n".encode())
             return 1
@@ -208,12 +214,18 @@ def main() -> int:
 
     total = Results()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        light = [part for part in table if part.name in chosen and not part.heavy]
-        for results in pool.map(run, light, repeat(extra)):
-            total.add(results)
-    for part in table:
-        if part.name in chosen and part.heavy:
-            total.add(run(part, extra))
+        mine = [part for part in table if part.name in chosen]
+        light = [part for part in mine if not part.heavy and not part.alone]
+        alone = [[part] for part in mine if part.alone]
+        try:
+            for stage in (light, *alone, [part for part in mine if part.heavy]):
+                for results in pool.map(run, stage, repeat(extra)):
+                    total.add(results)
+        except KeyboardInterrupt:
+            # Each part ends its servers before this ends.
+            _stopping.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
     print(f"  {time.monotonic() - began:.0f} s in all; logs in build/logs")
     print(f"{len(total.passed)} passed, {len(total.failed)} failed", flush=True)

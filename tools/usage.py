@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 SECONDS_BETWEEN_LOOKS = 0.2
 # Looking through all processes costs some milliseconds.
@@ -41,8 +42,11 @@ class Usage:
         """Seconds of processor time, known once the command was awaited."""
         return self._own + sum(self._servers.values())
 
-    def wait(self, process: subprocess.Popen[bytes], timeout: float) -> int:
-        """Return the exit status of the command; raises TimeoutExpired as `Popen.wait` does."""
+    def wait(self, process: subprocess.Popen[bytes], timeout: float, stop: Event) -> int:
+        """Return the exit status of the command.
+
+        Raises TimeoutExpired as `Popen.wait` does, and KeyboardInterrupt when it is told to stop.
+        """
         ends = time.monotonic() + timeout
         for look in itertools.count():
             pid, status, used = os.wait4(process.pid, os.WNOHANG)
@@ -54,7 +58,8 @@ class Usage:
                 break
             if look % LOOKS_BETWEEN_SEARCHES == 0:
                 self._search()
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            if stop.wait(SECONDS_BETWEEN_LOOKS):
+                raise KeyboardInterrupt
         raise subprocess.TimeoutExpired(process.args, timeout)
 
     def _search(self) -> None:
