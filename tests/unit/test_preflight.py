@@ -283,6 +283,7 @@ def result(
     return {
         "host": host,
         "stack": stack,
+        "changes": [{"address": "thing.main", "action": "create"}],
         "account": {"name": host, "id": identifier, "region": region, "organization": "o-1"},
         "preflight": {"needs": [], "quotas": [], "facts": [], "notes": [], **preflight},
     }
@@ -447,6 +448,8 @@ def test_an_account_that_is_not_there_is_fine_when_the_run_makes_it() -> None:
     [found] = findings([new, result("eks-dev", identifier=None)])
     assert found.startswith("account 'dev' of dev doesn't exist, and nothing in this run makes it: ")
     assert findings([new], applying=False) == []
+    # What is taken down where there never was an account is no matter.
+    assert findings([{**new, "changes": []}]) == []
 
 
 def test_two_hosts_do_not_share_a_stack() -> None:

@@ -23,9 +23,9 @@ def findings(plans: Iterable[Plan], *, applying: bool = True) -> list[str]:
     """Return all that speaks against carrying out the plans of a run, a sentence each, in a stable order.
 
     :param plans: results of stacks' modules in check mode, in the order in which they came; of a stack that comes twice
-        the last one counts. Each has ``stack``, ``account`` ({name, id, region, organization}; the id is None while the
-        account doesn't exist) and ``preflight`` ({needs, ceilings, quotas, facts, notes}, see ``usage.survey``), and
-        ``host`` where a playbook gathered them. Results without ``preflight`` are left out.
+        the last one counts. Each has ``stack``, ``changes``, ``account`` ({name, id, region, organization}; the id is
+        None while the account doesn't exist), ``preflight`` ({needs, ceilings, quotas, facts, notes}, see
+        ``usage.survey``), and ``host`` where a playbook gathered them. Results without ``preflight`` are left out.
     :param applying: whether an apply follows. A plan alone may be about accounts that nobody makes in this run.
     """
     stacks = _stacks(plans)
@@ -86,12 +86,12 @@ def _facts(stacks: Iterable[Plan], *kinds: str) -> Iterator[tuple[Plan, Mapping[
 
 
 def _homeless(stacks: Sequence[Plan]) -> Iterator[str]:
-    """Yield accounts that aren't there and that no plan makes."""
+    """Yield accounts that aren't there, that no plan makes and that something is to be made in."""
     made = {fact["account_name"] for _plan, fact in _facts(stacks, "organization_account") if "account_name" in fact}
     missing: dict[str, list[str]] = {}
     for plan in stacks:
         account = plan["account"]
-        if account["id"] is None and account["name"] not in made:
+        if account["id"] is None and account["name"] not in made and plan.get("changes"):
             missing.setdefault(account["name"], []).append(plan.get("host") or plan["stack"])
     for name, hosts in missing.items():
         yield (
