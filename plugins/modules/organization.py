@@ -176,6 +176,13 @@ billable:
   type: list
   elements: dict
   sample: [{address: nat_gateway.main, kind: nat_gateway, before: null, after: {}}]
+preflight:
+  description:
+    - What M(innovate.platform.plan_gate) holds against the plans of other stacks and accounts, as lists of dictionaries
+      (C(needs) of quotas, C(quotas) as they are and are used, C(ceilings) of NodePools, C(facts) such as ranges of
+      addresses) and C(notes).
+  returned: in check mode, where O(planning) isn't V(final)
+  type: dict
 problems:
   description: Every mistake or refusal, a sentence each.
   returned: on failure
