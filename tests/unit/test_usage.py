@@ -20,10 +20,10 @@ FAMILY = f"""
 import subprocess, sys, time
 subprocess.run([sys.executable, "-c", {BUSY.format(seconds=0.2)!r}], check=True)
 if {{server}}:
-    own = {BUSY.format(seconds=0.8)!r} + "time.sleep(2.5)"
+    own = {BUSY.format(seconds=0.6)!r} + "time.sleep(3)"
     middle = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)"
     subprocess.run([sys.executable, "-c", middle, own], check=True)
-    time.sleep(2)
+    time.sleep(2.5)
 """
 
 
@@ -33,7 +33,7 @@ def begun(code: str, used: Usage) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize(("server", "least"), [(False, 0.2), (True, 1.0)])
+@pytest.mark.parametrize(("server", "least"), [(False, 0.2), (True, 0.6)])
 def test_children_and_servers_count(monkeypatch: pytest.MonkeyPatch, *, server: bool, least: float) -> None:
     monkeypatch.setattr(usage, "SECONDS_BETWEEN_LOOKS", 0.05)
     monkeypatch.setattr(usage, "LOOKS_BETWEEN_SEARCHES", 1)
