@@ -6,6 +6,7 @@
 - roles/<role>/README.md from its meta/argument_specs.yml
 - docs/modules/<module>.md from the module's documentation
 - docs/kinds.md from the registry of kinds
+- roles/access/files/drift.json, the policy of the role that drift reports read with, from what the kinds ask
 - README.md, between its marks: what the environments cost, from their plans and the table of prices
 
 `python -m tools.docs --check` writes nothing, names the pages that are stale and exits 1 when there are any.
@@ -29,6 +30,7 @@ import yaml
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.charges import GROUPS
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import Line, estimate, lines
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table import default, unit_of
+from tools import drift_policy
 from tools.environments import billable_stacks
 from tools.results import ROOT
 
@@ -292,6 +294,7 @@ def pages() -> dict[Path, str]:
     if kinds := registered_kinds():
         result[ROOT / "docs/kinds.md"] = kinds_page(kinds)
     readme = ROOT / "README.md"
+    result[drift_policy.POLICY] = drift_policy.policy()
     result[readme] = marked(readme.read_text(), "cost", cost_lines(billable_stacks()))
     return result
 

@@ -35,6 +35,7 @@ from .nat_gateway import NatGateway
 from .network_acl import NetworkAcl
 from .organization import Organization
 from .organization_account import OrganizationAccount
+from .organization_lookup import OrganizationLookup
 from .organization_management_account import OrganizationManagementAccount
 from .organization_policy import OrganizationPolicy
 from .organization_policy_attachment import OrganizationPolicyAttachment
@@ -82,6 +83,7 @@ _TYPES: tuple[type[Kind], ...] = (
     NetworkAcl,
     Organization,
     OrganizationAccount,
+    OrganizationLookup,
     OrganizationManagementAccount,
     OrganizationPolicy,
     OrganizationPolicyAttachment,

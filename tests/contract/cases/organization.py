@@ -58,6 +58,13 @@ CASES = [
         fresh=True,
     ),
     Case(
+        "organization_lookup",
+        {"name": "own"},
+        needs=(ORGANIZATION,),
+        unchanged={"name": "read-only"},
+        fresh=True,
+    ),
+    Case(
         "organization_management_account",
         {**IN_ORGANIZATION, "parent_id": Ref("organization_root.main")},
         needs=[ORGANIZATION, ROOT, ONE],
