@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network interfaces of managed services, which stay for some time after what they were for."""
+"""Network interfaces of managed services, which stay for some time after what they were for; tags, which don't."""
 
 from __future__ import annotations
 
@@ -110,3 +110,47 @@ def test_those_of_a_load_balancer(place: Place) -> None:
     elb.delete_load_balancer(LoadBalancerArn=arn)
     assert elb.describe_load_balancers()["LoadBalancers"] == []
     place.lingers(f"ELB {path}")
+
+
+def test_a_log_group_of_the_same_name_has_no_tags_of_the_one_before(aws: Aws) -> None:
+    logs = aws("logs")
+    arn = f"arn:aws:logs:{REGION}:{aws('sts').get_caller_identity()['Account']}:log-group:/again"
+    logs.create_log_group(logGroupName="/again", tags={"innovate:stack": "one"})
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"innovate:stack": "one"}
+    logs.delete_log_group(logGroupName="/again")
+    logs.create_log_group(logGroupName="/again")
+    assert logs.list_tags_for_resource(resourceArn=arn).get("tags", {}) == {}
+    logs.delete_log_group(logGroupName="/again")
+
+
+def test_what_is_deleted_of_a_load_balancer_has_no_tags_any_more(place: Place) -> None:
+    elb = place.aws("elbv2")
+    tags = [{"Key": "elbv2.k8s.aws/cluster", "Value": "late"}]
+    balancer = elb.create_load_balancer(Name="tagged", Subnets=place.subnets, Tags=tags)["LoadBalancers"][0]
+    group = elb.create_target_group(Name="tagged", Protocol="HTTP", Port=80, VpcId=place.vpc, Tags=tags)[
+        "TargetGroups"
+    ][0]
+    assert len(tagged(place.aws)) == 2
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    elb.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+    rows = place.aws.state.admin("inventory")
+    assert not [row for row in rows if row["service"] == "elbv2" and "tagged" in row["text"]]
+    assert tagged(place.aws) == []
+
+
+def tagged(aws: Aws) -> list[str]:
+    filters = [{"Key": "elbv2.k8s.aws/cluster", "Values": ["late"]}]
+    found = aws("resourcegroupstaggingapi").get_resources(TagFilters=filters)["ResourceTagMappingList"]
+    return [item["ResourceARN"] for item in found]
+
+
+def test_one_sees_ones_own_snapshots_apart_from_those_of_amazon(aws: Aws) -> None:
+    ec2 = aws("ec2")
+    volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    own = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+
+    def seen(owner: str) -> set[str]:
+        return {item["SnapshotId"] for item in ec2.describe_snapshots(OwnerIds=[owner])["Snapshots"]}
+
+    assert seen("self") == {own}
+    assert own not in seen("amazon")

@@ -727,7 +727,9 @@ def delete_network_interface(call: Call) -> dict[str, Any]:
     if eni is not None and (eni.attachment_id or getattr(eni, "requester_managed", False)):
         message = f"Network interface '{identifier}' is currently in use."
         raise AwsError("InvalidParameterValue", message)
-    return call.forward()
+    answer = call.forward()
+    network.tags.pop(identifier, None)
+    return answer
 
 
 # --- VPC endpoints --------------------------------------------------------------------------------------------------
@@ -1048,6 +1050,21 @@ def describe_tags(call: Call) -> dict[str, Any]:
     answer = call.forward(edit)
     for tag in answer.get("Tags", []):
         tag["ResourceType"] = _TYPES.get(tag["ResourceType"], tag["ResourceType"])
+    return answer
+
+
+@operation("ec2", "DescribeSnapshots")
+def describe_snapshots(call: Call) -> dict[str, Any]:
+    """Moto doesn't look at owners: ``self`` is the caller, ``amazon`` everybody else here."""
+    answer = call.forward()
+    owners = call.get("OwnerIds", [])
+    if owners:
+        wanted = {call.account if owner == "self" else owner for owner in owners}
+        answer["Snapshots"] = [
+            item
+            for item in answer.get("Snapshots", [])
+            if item["OwnerId"] in wanted or ("amazon" in wanted and item["OwnerId"] != call.account)
+        ]
     return answer
 
 

@@ -332,6 +332,7 @@ def _remove_network(call: Call, cluster: Cluster) -> None:
     if not is_referenced(network, group):
         for groups in network.groups.values():
             groups.pop(group, None)
+        network.tags.pop(group, None)
 
 
 def _cluster_view(cluster: Cluster) -> dict[str, Any]:

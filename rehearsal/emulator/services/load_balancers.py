@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.elbv2.models import elbv2_backends
+
 from rehearsal.emulator.registry import Call, operation
 from rehearsal.emulator.services import ec2 as network_service
 from rehearsal.emulator.services.common import ec2
@@ -30,11 +32,24 @@ def create_load_balancer(call: Call) -> dict[str, Any]:
 
 @operation("elbv2", "DeleteLoadBalancer")
 def delete_load_balancer(call: Call) -> dict[str, Any]:
-    """Its interfaces stay for some time."""
+    """Its interfaces stay for some time, its tags don't."""
     answer = call.forward()
+    _forget_tags(call, call["LoadBalancerArn"])
     words = f"ELB {_path(call['LoadBalancerArn'])}"
     network_service.release(call, [item.id for item in ec2(call).enis.values() if item.description == words])
     return answer
+
+
+@operation("elbv2", "DeleteTargetGroup")
+def delete_target_group(call: Call) -> dict[str, Any]:
+    """Moto's, without its tags."""
+    answer = call.forward()
+    _forget_tags(call, call["TargetGroupArn"])
+    return answer
+
+
+def _forget_tags(call: Call, arn: str) -> None:
+    elbv2_backends[call.account][call.region].tagging_service.delete_all_tags_for_resource(arn)
 
 
 def _path(arn: str) -> str:

@@ -66,6 +66,16 @@ def describe_log_groups(call: Call) -> dict[str, Any]:
     return answer
 
 
+@operation("logs", "DeleteLogGroup")
+def delete_log_group(call: Call) -> dict[str, Any]:
+    """Moto keeps the tags, and a new group of the name would have them."""
+    answer = call.forward()
+    logs_backends[call.account][call.region].tagger.delete_all_tags_for_resource(
+        call.arn(f"log-group:{call['logGroupName']}")
+    )
+    return answer
+
+
 @operation("logs", "AssociateKmsKey")
 def associate_kms_key(call: Call) -> None:
     """The key that encrypts a log group from now on."""
