@@ -65,6 +65,18 @@ CASES = [
         immutable={"role_name": "contract-role-2", "path": "/innovate/contract-iam-role/more/"},
     ),
     Case(
+        "iam_role",
+        {
+            "role_name": "contract-unbounded",
+            **path("iam-role-unbounded"),
+            "assume_role_policy_document": trust("ec2.amazonaws.com"),
+        },
+        needs=(managed("one", "iam-role-unbounded"),),
+        # A boundary that isn't declared is taken off.
+        mutable={"permissions_boundary": Ref("iam_policy.one", "arn")},
+        label="unbounded",
+    ),
+    Case(
         "iam_policy",
         {
             "policy_name": "contract-policy",

@@ -33,7 +33,11 @@ CASES = [
     Case(
         "kms_key",
         {"enable_key_rotation": False},
-        mutable={"enable_key_rotation": True},
+        # A policy that isn't declared gives way to AWS's own.
+        mutable={
+            "enable_key_rotation": True,
+            "policy": key_policy("kms:Describe*", "kms:Get*", "kms:Put*", "kms:List*"),
+        },
         immutable={"key_usage": "GENERATE_VERIFY_MAC", "key_spec": "RSA_2048"},
         label="forms",
     ),

@@ -42,4 +42,12 @@ CASES = [
         mutable={"retention_in_days": 90, "kms_key_id": Ref("kms_key.two", "arn")},
         immutable={"log_group_name": "/contract/logs-2", "log_group_class": "INFREQUENT_ACCESS"},
     ),
+    Case(
+        "log_group",
+        {"log_group_name": "/contract/plain", "retention_in_days": 30},
+        needs=(Resource("kms_key", "one", FOR_LOGS),),
+        # A key that isn't declared is taken off.
+        mutable={"kms_key_id": Ref("kms_key.one", "arn")},
+        label="plain",
+    ),
 ]

@@ -84,7 +84,8 @@ CASES = [
     Case(
         "sqs_queue",
         {"queue_name": "contract-encrypted", "sqs_managed_sse_enabled": True},
-        mutable={"sqs_managed_sse_enabled": False},
+        # A policy that isn't declared is one too many.
+        mutable={"sqs_managed_sse_enabled": False, "policy": queue_policy("sqs:*")},
         label="encrypted",
     ),
     Case(

@@ -148,6 +148,8 @@ CASES = [
             "subnet_ids": [Ref("subnet.one"), Ref("subnet.two")],
             "security_group_ids": [Ref("security_group.two")],
             "private_dns_enabled": False,
+            # A policy that isn't declared gives way to AWS's own.
+            "policy_document": POLICY,
         },
         label="interface",
     ),
