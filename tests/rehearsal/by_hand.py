@@ -70,6 +70,7 @@ class ByHand:
     :param where: ``stack/address`` of the finding; for what has no address of ours, a part of its id.
     :param category: ``changed``, ``missing`` or ``unowned``.
     :param shows: the property that differs, for what is changed.
+    :param also: another finding of the same change, as somebody else sees it.
     """
 
     what: str
@@ -77,6 +78,7 @@ class ByHand:
     where: str
     category: str = "changed"
     shows: str = ""
+    also: str = ""
 
     @property
     def stack(self) -> str:
@@ -618,7 +620,13 @@ CHANGES: list[ByHand] = [
         shows="rotation_period_in_days",
     ),
     ByHand("anybody may decrypt with a key", _key_policy, f"{RDS}/kms_key.main", shows="policy"),
-    ByHand("an alias leads to another key", _moved_alias, f"{EKS}/kms_alias.secrets", shows="target_key_id"),
+    ByHand(
+        "an alias leads to another key",
+        _moved_alias,
+        f"{EKS}/kms_alias.secrets",
+        shows="target_key_id",
+        also=f"{RDS}/kms_alias.eks-dev",
+    ),
     ByHand("a key gets another name", _named_key, f"{RDS}/kms_alias.by-hand", "unowned"),
     ByHand("a key is put on logs", _log_key, f"{RDS}/log_group.postgresql", shows="kms_key_id"),
     # EKS
@@ -698,7 +706,7 @@ CHANGES: list[ByHand] = [
         f"{EKS}/addon/dev/metrics-server",
         "unowned",
     ),
-    ByHand("somebody becomes administrator of the cluster", _admin_entry, f"{EKS}/role/somebody", "unowned"),
+    ByHand("somebody becomes administrator of the cluster", _admin_entry, f"{EKS}/somebody", "unowned"),
     ByHand(
         "an access entry gets another policy",
         _entry_policy,
@@ -881,17 +889,21 @@ def judge(document: dict[str, Any], changes: list[ByHand]) -> Figures:
         if item["category"] != "follows"
     ]
     explained: set[int] = set()
-    found, lost = [], []
+    found: list[ByHand] = []
+    lost: list[ByHand] = []
     for change in changes:
         told = [
             index
             for index, (stack, item) in enumerate(items)
             if stack == change.stack
             and item["category"] == change.category
-            and (item["address"] == change.address or (change.category == "unowned" and change.address in item["id"]))
+            and (item["address"] == change.address or (change.category == "unowned" and change.address in _names(item)))
             and (not change.shows or change.shows in {value["name"] for value in item["values"]})
         ]
         explained.update(told)
+        explained.update(
+            index for index, (stack, item) in enumerate(items) if change.also == f"{stack}/{item['address']}"
+        )
         (found if told else lost).append(change)
     false = [
         f"{stack} {item['category']} {item['address'] or item['id']}"
@@ -899,3 +911,7 @@ def judge(document: dict[str, Any], changes: list[ByHand]) -> Figures:
         if index not in explained
     ]
     return Figures(found, lost, false)
+
+
+def _names(item: dict[str, Any]) -> str:
+    return " ".join(item[name] or "" for name in ("address", "id", "arn"))
