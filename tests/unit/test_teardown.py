@@ -16,6 +16,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._leftovers.judge
 from ansible_collections.innovate.platform.plugins.module_utils._leftovers.listing import Found
 from ansible_collections.innovate.platform.plugins.module_utils._leftovers.survey import ASKED
 from ansible_collections.innovate.platform.plugins.module_utils._plan.obstacles import remaining
+from ansible_collections.innovate.platform.plugins.module_utils._run.lock import PREFIX
 from ansible_collections.innovate.platform.plugins.plugin_utils.consent import Environment, problems_of
 
 DESTROYED = ["db_instance.main"]
@@ -148,6 +149,14 @@ def test_what_is_left_is_told_apart_each_thing_once() -> None:
     }
     assert {row["id"] for row in left.others} == {"arn:secret", "arn:aws:sns:eu-central-1:1:topic"}
     assert all(row["reason"] for row in (*left.kept, *left.leaked, *left.others))
+
+
+def test_a_lock_stays_with_its_stack() -> None:
+    key = Observed("key-1", {}, {"arn": "arn:key-1"}, tags("eks-dev", "kms_key.secrets"))
+    listed = [Found("ssm_parameter", f"{PREFIX}{stack}", stack, mark="its name") for stack in ("eks-dev", "vpc-dev")]
+    left = judged({"eks-dev": {"kms_key": [key]}}, listed, {}, ASKED)
+    assert [row["id"] for row in left.kept] == ["key-1", f"{PREFIX}eks-dev"]
+    assert [row["id"] for row in left.leaked] == [f"{PREFIX}vpc-dev"]
 
 
 def test_every_kind_that_an_account_can_have_is_asked() -> None:

@@ -30,6 +30,9 @@ COMPLETE = (
 )
 """Services that are listed whole: what the tagging API says of them beyond that is gone, it lags behind by hours."""
 
+LOCKS = "/innovate/locks/"
+"""What the names of stacks' locks in Parameter Store begin with."""
+
 
 @dataclass
 class Left:
@@ -89,6 +92,12 @@ def judged(
         seen.add(found.id)
         address = found.tags.get(ADDRESS_TAG, "")
         row = _row(found.kind, found.id, found.name, found.stack, address, found.properties)
+        locked = found.id.removeprefix(LOCKS) if found.id.startswith(LOCKS) else ""
+        if locked and locked in {kept["stack"] for kept in left.kept}:
+            # A lock goes with its stack, and something of that is still there.
+            row = {**row, "stack": locked, "properties": None}
+            left.kept.append({**row, "reason": f"it is the lock of stack {locked}, of which something is kept"})
+            continue
         if not (found.stack or found.mark):
             left.others.append({**row, "reason": "nothing says that it is the platform's"})
         elif found.keeps:

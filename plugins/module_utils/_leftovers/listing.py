@@ -272,7 +272,7 @@ def _rules(session: Session) -> Iterable[Found]:
 def _parameters(session: Session) -> Iterable[Found]:
     for item in session.pages("ssm", "describe_parameters", "Parameters"):
         mark = "its name" if item["Name"].startswith("/innovate/") else ""
-        yield Found("ssm_parameter", item["Name"], item["Name"], {}, mark)
+        yield Found("ssm_parameter", item["Name"], item["Name"], {}, mark, "", None)
 
 
 def _clusters(session: Session) -> Iterable[Found]:
