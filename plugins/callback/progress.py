@@ -10,7 +10,7 @@ type: aggregate
 short_description: Show what is awaited, its status and for how long
 version_added: 0.1.0
 description:
-  - While a module waits for a resource, maybe for a quarter of an hour, a line every ten seconds says for which one, its
+  - While a module waits for a resource, maybe for a quarter of an hour, a line every ten seconds says for which, its
     status in AWS's own word, and the time so far; another one says when it is there.
   - They are plain lines, on a terminal, in a file, under AWX.
   - Where standard output is for a program (the callbacks C(ansible.posix.json) and C(ansible.posix.jsonl)), they go to
@@ -69,6 +69,9 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Make the run's directory before any module starts, and begin to look."""
+        if self._thread is not None and self._thread.is_alive():
+            return  # the second of several playbooks
+        self._ending.clear()
         interval = max(0.1, float(self.get_option("interval")))
         folder = run_directory.ensure() / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)

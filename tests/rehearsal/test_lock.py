@@ -136,13 +136,17 @@ def test_of_two_runs_one_does_it_and_the_other_says_who(
     assert len(ec2.describe_vpcs(Filters=[{"Name": "tag:innovate:stack", "Values": ["resources-race"]}])["Vpcs"]) == 1
 
 
-def test_a_run_without_changes_and_a_plan_take_no_lock(
+def test_a_plan_and_a_run_without_changes_take_no_lock(
     emulator: EmulatorState, playbook_of: Write, client: Any
 ) -> None:
-    before = value(client)
-    with begun(emulator, playbook_of(task())) as process:
-        assert process.wait() == 0
-    assert value(client) == before
+    before = client.describe_parameters()["Parameters"]
+    other = {"name": "planned", "resources": NETWORK}
+    plan = {"name": "Plan another network", "innovate.platform.resources": other, "check_mode": True}
+    with begun(emulator, playbook_of([plan, *task()])) as process:
+        text = process.communicate()[0]
+    assert process.returncode == 0, text
+    assert "changed=1" in text
+    assert client.describe_parameters()["Parameters"] == before
 
 
 def test_what_a_killed_run_leaves_is_taken_over_at_once_and_goes_with_the_stack(
