@@ -40,6 +40,19 @@ def test_buckets_are_listed_by_region(fresh: Aws) -> None:
     assert names(BucketRegion="eu-west-1") == ["there"]
 
 
+def test_the_tagging_api_names_flow_logs_as_aws_does(fresh: Aws) -> None:
+    fresh("s3").create_bucket(Bucket="flows", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    made = fresh("ec2").create_flow_logs(
+        ResourceIds=[fresh("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::flows",
+        TagSpecifications=[{"ResourceType": "vpc-flow-log", "Tags": TAGS}],
+    )["FlowLogIds"]
+    assert tagged(fresh) == [f"ec2:eu-central-1:123456789012:vpc-flow-log/{made[0]}"]
+
+
 def test_the_tagging_api_finds_rules_and_repositories_and_log_groups(fresh: Aws) -> None:
     fresh("events").put_rule(Name="rule", ScheduleExpression="rate(1 hour)", Tags=TAGS)
     fresh("ecr").create_repository(repositoryName="app", tags=TAGS)
