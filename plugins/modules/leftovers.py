@@ -28,6 +28,13 @@ options:
     type: list
     elements: str
     default: []
+  keep_stacks:
+    description:
+      - Names of stacks, or patterns of names, that are meant to be there, such as those that belong to the account
+        rather than to an environment. What they own is among RV(kept).
+    type: list
+    elements: str
+    default: []
   fail_on_leaked:
     description: Whether to fail when something has leaked. The lists are returned in either case.
     type: bool
@@ -119,6 +126,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._run.account imp
 
 ARGUMENTS = {
     "stacks": {"type": "list", "elements": "str", "default": []},
+    "keep_stacks": {"type": "list", "elements": "str", "default": []},
     "fail_on_leaked": {"type": "bool", "default": False},
     **ACCOUNT_ARGUMENTS,
 }
@@ -132,7 +140,8 @@ def left_in(module: AnsibleAWSModule) -> Left:
     account = open_account(module)
     if account.session is None:
         return Left()
-    return survey(account.session, module.params["stacks"], module.params["access_role_name"])
+    params = module.params
+    return survey(account.session, params["stacks"], params["access_role_name"], params["keep_stacks"])
 
 
 def main() -> None:

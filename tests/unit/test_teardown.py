@@ -159,6 +159,15 @@ def test_a_lock_stays_with_its_stack() -> None:
     assert [row["id"] for row in left.leaked] == [f"{PREFIX}vpc-dev"]
 
 
+def test_what_belongs_to_the_account_stays_with_it() -> None:
+    role = Observed("drift", {}, {"arn": "arn:drift"}, tags("resources-access-drift", "iam_role.drift"))
+    stacks = {"resources-access-drift": {"iam_role": [role]}}
+    assert [row["id"] for row in judged(stacks, [], {}, ASKED).leaked] == ["drift"]
+    left = judged(stacks, [], {}, ASKED, ["resources-access-*"])
+    assert [row["id"] for row in left.kept] == ["drift"]
+    assert left.leaked == []
+
+
 def test_every_kind_that_an_account_can_have_is_asked() -> None:
     missing = {name for name, kind in KINDS.items() if name not in ASKED and not kind.lookup}
     assert all(name.startswith("organization") for name in missing)

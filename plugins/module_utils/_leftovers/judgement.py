@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from .._engine.kind import ADDRESS_TAG, STACK_TAG, Kind, Observed
@@ -53,13 +54,19 @@ def judged(
     listed: Iterable[Found],
     tagged: Mapping[str, Mapping[str, str]],
     kinds: Mapping[str, Kind],
+    meant: Sequence[str] = (),
 ) -> Left:
     """Return what is left of everything that was found, each thing once.
 
     :param stacks: by stack and kind, what the kinds observe.
     :param listed: what the services list, whoever made it.
     :param tagged: tags by ARN, as the tagging API tells them.
+    :param meant: patterns of names of stacks that are meant to be there.
     """
+
+    def is_meant(stack: str) -> bool:
+        return any(fnmatchcase(stack, pattern) for pattern in meant)
+
     left = Left()
     seen: set[str] = set()
     for stack, observed in sorted(stacks.items()):
@@ -84,6 +91,8 @@ def judged(
                 left.kept.append({**row, "reason": change.reason})
             elif change.action == "none":
                 left.kept.append({**row, "reason": "AWS is deleting it", "properties": None})
+            elif is_meant(stack):
+                left.kept.append({**row, "reason": f"stack {stack} is meant to stay"})
             else:
                 left.leaked.append({**row, "reason": f"stack {stack} owns it"})
     for found in sorted(listed, key=lambda item: (item.kind, item.id)):
@@ -102,6 +111,8 @@ def judged(
             left.others.append({**row, "reason": "nothing says that it is the platform's"})
         elif found.keeps:
             left.kept.append({**row, "reason": found.keeps})
+        elif is_meant(found.stack):
+            left.kept.append({**row, "reason": f"stack {found.stack} is meant to stay"})
         else:
             left.leaked.append({**row, "reason": f"stack {found.stack} owns it" if found.stack else found.mark})
     _judge_tagged(tagged, seen, left)

@@ -21,11 +21,12 @@ ASKED: dict[str, Kind] = {
 """Every kind that an account can have: an organization is the management account's, and look-ups own nothing."""
 
 
-def survey(session: Session, stacks: Iterable[str], access_role: str) -> Left:
+def survey(session: Session, stacks: Iterable[str], access_role: str, meant: Sequence[str] = ()) -> Left:
     """Return what is left in an account and Region.
 
     :param stacks: stacks to ask for beside those that something says it belongs to.
     :param access_role: name of the role by which the account is entered.
+    :param meant: patterns of names of stacks that are meant to be there.
     """
     tagged = _tagged(session)
     names = {*stacks, *_stacks_in_iam(session), *_stacks_in_ec2(session)}
@@ -33,7 +34,7 @@ def survey(session: Session, stacks: Iterable[str], access_role: str) -> Left:
     observed: dict[str, dict[str, Sequence[Observed]]] = {
         stack: observe(session, ASKED, Scope(stack)) for stack in sorted(names)
     }
-    return judged(observed, listing(session, access_role), tagged, ASKED)
+    return judged(observed, listing(session, access_role), tagged, ASKED, meant)
 
 
 def _tagged(session: Session) -> dict[str, dict[str, str]]:
