@@ -200,7 +200,7 @@ def _without_histories(things: Counter[Thing]) -> Counter[Thing]:
         lock = re.search(r'"name": "(/innovate/locks/[^"]+)"', thing[4]) if thing[0] == "ssm" else None
         if lock:
             found[(*thing[:3], "lock", lock[1])] = 1
-        else:
+        elif thing[0] != "ssm" or not thing[4].startswith("/innovate/locks/"):
             found[thing] += count
     return found
 

@@ -28,6 +28,7 @@ import botocore.parsers
 import moto.backends
 import moto.core.responses
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.request import Request, determine_request_protocol
@@ -83,12 +84,12 @@ moto.core.responses.method_names_from_class = functools.cache(moto.core.response
 
 
 def _backend_app(service: str) -> Any:
-    """Moto's application for a service; the backend that moto makes only to read the URLs off it goes again."""
-    backends = moto.backends.get_backend(service)
-    before = set(backends.get(DEFAULT_ACCOUNT_ID, ()))
+    """Moto's application for a service; the backends that moto makes only to read the URLs off them go again."""
+    before = {id(backends): set(backends.get(DEFAULT_ACCOUNT_ID, ())) for backends in BackendDict._instances}
     app = create_backend_app(service)
-    for region in set(backends.get(DEFAULT_ACCOUNT_ID, ())) - before:
-        backends[DEFAULT_ACCOUNT_ID].pop(region)
+    for backends in list(BackendDict._instances):
+        for region in set(backends.get(DEFAULT_ACCOUNT_ID, ())) - before.get(id(backends), set()):
+            backends[DEFAULT_ACCOUNT_ID].pop(region)
     return app
 
 

@@ -167,9 +167,14 @@ class _Walk:
     def _text(self, text: str) -> str:
         for identifier, name in self._names.items():
             text = text.replace(identifier, f"<{name}>")
-        for pattern, shown in _REPLACED:
-            text = pattern.sub(shown, text)
-        return text
+        return normalized(text)
+
+
+def normalized(text: str) -> str:
+    """Return a text with what is generated (ids, times, addresses) replaced by what kind of thing it is."""
+    for pattern, shown in _REPLACED:
+        text = pattern.sub(shown, text)
+    return text
 
 
 def _members(thing: Any) -> dict[str, Any]:

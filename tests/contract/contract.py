@@ -71,6 +71,11 @@ class World:
         self._kinds = kinds
         self._stack = stack
 
+    @property
+    def stack(self) -> str:
+        """The stack's name."""
+        return self._stack
+
     def plan(self, resources: Sequence[Resource], **options: Any) -> Plan:
         """Validate and plan; a declaration that isn't valid is the test's own mistake."""
         problems = validate(resources, self._kinds)

@@ -229,6 +229,9 @@ def _with_chosen_version(observed: Observed, declared: Mapping[str, Any]) -> Obs
     pinned = not declared or declared.get("addon_version") is not None
     # With another Kubernetes version, another version of the add-on is chosen.
     upgraded = declared.get("kubernetes_version") not in (None, observed.tags.get(KUBERNETES_TAG))
+    if declared and not chosen:
+        # A run that was interrupted didn't come to note it, which is done when the add-on is ready.
+        return replace(observed, properties={**observed.properties, "kubernetes_version": None})
     if pinned or upgraded or not chosen or chosen == observed.properties["addon_version"]:
         return observed
     return replace(observed, foreseen={"addon_version": chosen})
