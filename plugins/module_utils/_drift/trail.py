@@ -82,8 +82,9 @@ def look_up(
 ) -> Found:
     """Find the last changes of things, in the session's account.
 
-    What CloudTrail lists under a name is asked first, then all recent changes are searched for what is left: services
-    as EKS name no resources in their events. What doesn't exist any more is found by the tags that it was made with.
+    All recent changes are searched first, in few requests for any number of findings; what they don't mention is asked
+    by its names. Services as EKS name no resources in their events. What doesn't exist any more is found by the tags
+    that it was made with.
 
     :param wanted: for each finding, by ``stack/address`` or ``stack/ARN``, its ids, names or ARNs, maybe none.
     :param most: events for each finding. Those of the platform itself are told only where there are no others.
@@ -119,20 +120,23 @@ def look_up(
         return events
 
     unasked = 0
-    for finding in findings:
+    closed: set[str] = set()
+    for finding in (item for item in findings if item.region not in closed):
         try:
-            by_name = [event for name in finding.names for event in ask(finding.region, ("ResourceName", name), 1)]
-            chosen = _chosen(by_name, finding, most)
+            if finding.region not in history:
+                history[finding.region] = ask(finding.region, ("ReadOnly", "false"), pages)
+            recent = [*_about(history[finding.region], finding)]
+            chosen = _chosen(recent, finding, most)
             if not chosen or chosen[0]["platform"]:
-                if finding.region not in history:
-                    history[finding.region] = ask(finding.region, ("ReadOnly", "false"), pages)
-                chosen = _chosen([*by_name, *_about(history[finding.region], finding)], finding, most)
+                by_name = [event for name in finding.names for event in ask(finding.region, ("ResourceName", name), 1)]
+                chosen = _chosen([*recent, *by_name], finding, most)
         except _Late:
             unasked += 1
             continue
         except EngineError as error:
             found.notes.append(f"CloudTrail can't be asked in {finding.region}: {error}")
-            break
+            closed.add(finding.region)
+            continue
         seen[finding.key] = chosen
     if unasked:
         found.notes.append(
