@@ -99,8 +99,8 @@ options:
   allowed_clusters:
     description:
       - Names of the EKS clusters whose workloads may connect (by the cluster's security group).
-      - They must exist when this is applied. With O(wait=false) the rule for one that doesn't is left for another run, so
-        that database and cluster can be made at the same time.
+      - They must exist when this is applied. With O(wait=false) the rule for one that doesn't is left for another run,
+        so that database and cluster can be made at the same time.
     type: list
     elements: str
     default: []
