@@ -14,7 +14,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._engine.errors i
 from ansible_collections.innovate.platform.plugins.plugin_utils.consent import Environment, problems_of
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(ActionBase):
     """Runs on the controller and speaks to nobody."""
 
     TRANSFERS_FILES = False
