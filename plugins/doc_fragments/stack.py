@@ -86,6 +86,10 @@ attributes:
     description: Shows the resources that change, before and after, by address.
 notes:
   - AWS is spoken to from where the module runs; with an C(ansible_connection) of V(local) that is the controller.
+  - One run at a time changes a stack. Its lock is the SSM parameter C(/innovate/locks/STACK) in the stack's account and
+    Region. Only what has something to do takes it, for which the role needs C(ssm:GetParameterHistory),
+    C(ssm:PutParameter) and C(ssm:DeleteParameter). Between runs it says who changed the stack last; it goes with the
+    stack.
 requirements:
   - python >= 3.12
   - boto3
