@@ -8,10 +8,12 @@ import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.hooks import HierarchicalEmitter
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import ADDRESS_TAG, STACK_TAG, Observed
@@ -715,6 +717,8 @@ class Manager:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.asked: list[str] = []
+        self.meta = SimpleNamespace(events=HierarchicalEmitter())
+        self._endpoint = SimpleNamespace(http_session=None)
 
     def get_secret_value(self, **params: str) -> Any:
         self.asked.append(params["SecretId"])
