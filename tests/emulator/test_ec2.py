@@ -221,6 +221,11 @@ REPEATS: dict[str, Callable[[Net, str, str], list[str]]] = {
         LogDestination=bucket(n.aws),
         ClientToken=token,
     )["FlowLogIds"],
+    "route table": lambda n, token, extra: [
+        n.ec2.create_route_table(VpcId=n.vpc, ClientToken=token, TagSpecifications=tagging("route-table", extra))[
+            "RouteTable"
+        ]["RouteTableId"]
+    ],
     "network acl": lambda n, token, extra: [
         n.ec2.create_network_acl(VpcId=n.vpc, ClientToken=token, TagSpecifications=tagging("network-acl", extra))[
             "NetworkAcl"
@@ -235,6 +240,16 @@ def test_the_same_client_token_makes_one_thing(net: Net, kind: str, name: str) -
     first = REPEATS[kind](net, name, values[0])
     assert REPEATS[kind](net, name, values[0]) == first
     assert refused(lambda: REPEATS[kind](net, name, values[1])) == "IdempotentParameterMismatch"
+
+
+def test_the_association_of_an_acl_is_replaced_once(net: Net) -> None:
+    acl = net.ec2.create_network_acl(VpcId=net.vpc)["NetworkAcl"]["NetworkAclId"]
+    filters = [{"Name": "association.subnet-id", "Values": [net.subnets[0]]}]
+    (holder,) = net.ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
+    (old,) = (item for item in holder["Associations"] if item["SubnetId"] == net.subnets[0])
+    moved = {"AssociationId": old["NetworkAclAssociationId"], "NetworkAclId": acl}
+    assert net.ec2.replace_network_acl_association(**moved)["NewAssociationId"] != moved["AssociationId"]
+    assert refused(net.ec2.replace_network_acl_association, **moved) == "InvalidAssociationID.NotFound"
 
 
 def _sg_referenced(net: Net) -> None:

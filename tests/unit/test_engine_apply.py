@@ -372,6 +372,22 @@ def test_what_another_stack_has_is_not_taken_for_what_a_lost_answer_made(monkeyp
     assert sorted(cloud.things) == ["net-1", "net-77"]
 
 
+def test_what_carries_no_tags_is_found_by_its_key_whatever_address_its_name_implies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cloud = Cloud()
+    link = Resource("link", "main", {"left": "a", "right": "b"})
+    unheard = Unheard(monkeypatch, "link", True)
+    monkeypatch.setattr(
+        KINDS["link"],
+        "observe",
+        lambda session, scope: [replace(x, address="link.ab") for x in session.things.values()],
+    )
+    made = make_plan([link], KINDS, {}, Options(STACK, identity="here"))
+    assert apply(made, KINDS, cloud).errors == {}
+    assert (unheard.calls, sorted(cloud.things)) == (1, ["link-1"])
+
+
 def test_what_is_replaced_is_not_taken_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = Cloud()
     applied(cloud, [Resource("front", "main", {"image": "a"})])

@@ -298,8 +298,8 @@ class _Worker:
         return Scope(self._options.stack, declared)
 
     def _is(self, kind: Kind, item: Observed, wanted: Wanted) -> bool:
-        if item.address:
-            return item.address == wanted.address
+        if item.address == wanted.address:
+            return True
         same_key = bool(kind.key) and all(wanted.get(name) == item.properties.get(name) for name in kind.key)
         if not (kind.taggable or kind.marked):
             return same_key

@@ -545,9 +545,14 @@ def associate_route_table(call: Call) -> dict[str, Any]:
 
 @operation("ec2", "CreateRouteTable")
 def create_route_table(call: Call) -> dict[str, Any]:
+    again: dict[str, Any] | None = repeated(call, "ClientToken", _MISMATCH)
+    if again is not None:
+        return again
     there = [table for table in ec2(call).route_tables.values() if table.vpc_id == call["VpcId"]]
     _allow(call, "L-589F43AA", len(there), "route table")
-    return call.forward()
+    answer = call.forward()
+    remember(call, "ClientToken", answer)
+    return answer
 
 
 @operation("ec2", "DeleteRouteTable")
@@ -605,6 +610,14 @@ def create_network_acl(call: Call) -> dict[str, Any]:
             "Tags": _tag_list(network, again),
         }
     }
+
+
+@operation("ec2", "ReplaceNetworkAclAssociation")
+def replace_network_acl_association(call: Call) -> dict[str, Any]:
+    identifier = call["AssociationId"]
+    if not any(identifier in acl._associations for acl in ec2(call).network_acls.values()):
+        raise AwsError("InvalidAssociationID.NotFound", f"The association ID '{identifier}' does not exist")
+    return call.forward()
 
 
 def _check_entry(call: Call) -> None:
