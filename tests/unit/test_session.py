@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError, Tombstone
 from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Observed, Scope, Wanted
+from ansible_collections.innovate.platform.plugins.module_utils._kinds import _ec2
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._rules import write_rules
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
@@ -135,9 +136,8 @@ def test_a_deletion_that_is_never_possible_names_what_is_in_the_way(
     ec2: tuple[Session, Stubber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, stubber = ec2
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    for _attempt in range(45):
-        stubber.add_client_error("delete_vpc", "DependencyViolation", "The vpc has dependencies and cannot be deleted.")
+    monkeypatch.setattr(_ec2, "_PATIENCE", -1.0)
+    stubber.add_client_error("delete_vpc", "DependencyViolation", "The vpc has dependencies and cannot be deleted.")
     interface = {"NetworkInterfaceId": "eni-1", "Description": "ELB net/shop/1"}
     stubber.add_response("describe_network_interfaces", {"NetworkInterfaces": [interface]})
     groups = [{"GroupId": "sg-0", "GroupName": "default"}, {"GroupId": "sg-1", "GroupName": "k8s-elb-1"}]
