@@ -19,6 +19,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._drift.findings 
     wanted_events,
 )
 from ansible_collections.innovate.platform.plugins.module_utils._drift.threshold import exceeded, parse
+from ansible_collections.innovate.platform.plugins.module_utils._drift.trail import names_of
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.junit import junit
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.lines import headline, lines
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.page import page, side_by_side, text_of
@@ -247,6 +248,13 @@ def test_the_audit_trail_is_asked_by_ids_and_declared_names() -> None:
         "vpc-dev/log_group.a": ["/a"],
         f"vpc-dev/{TAGGED['arn']}": [TAGGED["arn"], "jobs"],
     }
+
+
+def test_the_audit_trail_knows_things_in_clusters_by_their_names() -> None:
+    eks = "arn:aws:eks:eu-central-1:111111111111"
+    assert "coredns" in names_of([f"{eks}:addon/dev/coredns/0c9e"])
+    entry = f"{eks}:access-entry/dev/role/111111111111/Admin/22f1"
+    assert "arn:aws:iam::111111111111:role/Admin" in names_of([entry])
 
 
 def test_who_and_when_come_with_a_finding() -> None:

@@ -106,7 +106,8 @@ def wanted_events(plans: Iterable[Items], tagged: Iterable[Items]) -> dict[str, 
         for change in [*plan["changes"], *(plan.get("foreign") or ())]:
             if change["action"] not in _CATEGORY or only_follows(change):
                 continue
-            names = [change.get("id"), change.get("arn"), *_names(change)]
+            # An attachment is a policy and its target.
+            names = [*str(change.get("id") or "").split("@"), change.get("arn"), *_names(change)]
             wanted[_key(plan["stack"], change)] = list(dict.fromkeys(str(name) for name in names if name))
     for item in tagged:
         wanted[f"{item['stack']}/{item['arn']}"] = [item["arn"], item["arn"].rpartition("/")[2].rpartition(":")[2]]

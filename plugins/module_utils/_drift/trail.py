@@ -176,9 +176,22 @@ def names_of(identifiers: Iterable[str]) -> list[str]:
             # Paths, and random suffixes of nodegroups, aren't part of the name that the API was told.
             if "/" in name and kind != "log-group":
                 names[name.rpartition("/")[2]] = None
+            names |= dict.fromkeys(_names_in_clusters(identifier, kind, name.split("/")))
         elif identifier.startswith("https://"):
             names[identifier.rpartition("/")[2]] = None
     return list(names)
+
+
+def _names_in_clusters(arn: str, kind: str, parts: Sequence[str]) -> list[str]:
+    """Return what requests call a thing in a cluster: its name, or an entry's principal, as EKS's ARNs have them.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+    """
+    if kind in ("addon", "nodegroup", "fargateprofile") and len(parts) == 3:
+        return [parts[1]]
+    if kind == "access-entry" and len(parts) == 5:
+        return [f"arn:{arn.split(':')[1]}:iam::{parts[2]}:{parts[1]}/{parts[3]}"]
+    return []
 
 
 def _body(event: Mapping[str, Any]) -> dict[str, Any]:

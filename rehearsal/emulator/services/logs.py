@@ -84,3 +84,12 @@ def associate_kms_key(call: Call) -> None:
         raise AwsError("ResourceNotFoundException", "The specified log group does not exist.")
     _check_key(call, call["kmsKeyId"], call["logGroupName"])
     group.kms_key_id = call["kmsKeyId"]
+
+
+@operation("logs", "DisassociateKmsKey")
+def disassociate_kms_key(call: Call) -> None:
+    """What comes in from now on is encrypted with a key of AWS's own."""
+    group = logs_backends[call.account][call.region].groups.get(call.get("logGroupName", ""))
+    if group is None:
+        raise AwsError("ResourceNotFoundException", "The specified log group does not exist.")
+    group.kms_key_id = None
