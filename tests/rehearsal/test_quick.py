@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from rehearsal.rehearse import WITHOUT_KUBERNETES
-from rehearsal.state import EmulatorState
+from rehearsal.state import REGION, EmulatorState
 from tests.rehearsal.conftest import Play, Run
 
 SITE = "playbooks/site.yml"
@@ -39,3 +44,66 @@ def test_database_and_control_plane_come_into_being_at_the_same_time(applied: Ru
 def test_the_second_run_changes_nothing(play: Play, applied: Run) -> None:
     again = play(SITE, *WITHOUT_KUBERNETES, inventories=DEV)
     assert (again.status, again.changes(), set(again.changed.values())) == (0, {}, {0}), again.text[-3000:]
+
+
+class Reader:
+    """Sessions of the role that plans and drift reports read with, first in the management account."""
+
+    def __init__(self, emulator: EmulatorState) -> None:
+        self.emulator = emulator
+        environment = emulator.environment()
+        self.session = boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, region_name=REGION, endpoint_url=self.emulator.endpoint)
+
+    def enter(self, account: str) -> None:
+        made = self.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{account}:role/innovate-drift", RoleSessionName="report"
+        )["Credentials"]
+        self.session = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+
+    def environment(self) -> dict[str, str]:
+        credentials = self.session.get_credentials()
+        return {
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_SESSION_TOKEN": credentials.token,
+        }
+
+
+@pytest.fixture
+def enforcing(play: Play, applied: Run, emulator: EmulatorState) -> Iterator[None]:
+    """What no policy allows is refused, after the role was made in the accounts that the tests get into."""
+    made = play("playbooks/access.yml", "--limit", "management,dev", inventories=DEV)
+    assert (made.status, set(made.changes().values())) == (0, {"create"}), made.text[-4000:]
+    emulator.admin("enforcement", "POST")
+    yield
+    emulator.admin("enforcement", "DELETE")
+
+
+def test_a_plan_of_everything_needs_no_more_than_the_role_that_only_reads(
+    play: Play, emulator: EmulatorState, enforcing: None
+) -> None:
+    reader = Reader(emulator)
+    reader.enter(emulator.management_account_id)
+    arguments = ("--check", "-e", "platform_access_role_name=innovate-drift", *WITHOUT_KUBERNETES)
+    mark = emulator.admin("calls?since=0")["mark"]
+    run = play(SITE, *arguments, inventories=DEV, variables=reader.environment())
+    assert (run.status, run.changes()) == (0, {}), run.text[-4000:]
+    assert emulator.admin("enforcement") == {"enforcing": True, "refused": []}
+    callers = {
+        call["principal"].partition("assumed-role/")[2] for call in emulator.admin(f"calls?since={mark}")["calls"]
+    }
+    assert callers == {"innovate-drift/report", "innovate-drift/innovate-platform"}
+
+    # It changes nothing and shows no secret.
+    reader.enter(emulator.admin("accounts")["dev"])
+    database = reader.client("rds").describe_db_instances()["DBInstances"][0]
+    for call, parameters in (
+        (reader.client("ec2").delete_vpc, {"VpcId": reader.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]}),
+        (reader.client("iam").delete_role, {"RoleName": "innovate-drift"}),
+        (reader.client("secretsmanager").get_secret_value, {"SecretId": database["MasterUserSecret"]["SecretArn"]}),
+    ):
+        with pytest.raises(ClientError, match="because no identity-based policy allows"):
+            call(**parameters)
