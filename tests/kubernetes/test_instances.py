@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal.emulator.services import instances
 from tests.kubernetes.conftest import Aws, Cluster, eventually, needs_binaries
 
 pytestmark = needs_binaries
@@ -151,7 +152,9 @@ def test_who_has_no_access_entry_gets_in_as_soon_as_there_is_one(aws: Aws, clust
     assert eventually(lambda: node(cluster, instance) is None, 20)
 
 
-def test_the_wrong_door_is_named(aws: Aws, cluster: Cluster, profile: str) -> None:
+def test_the_wrong_door_is_named(aws: Aws, cluster: Cluster, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What was terminated is seen for a while; here the emulator has to forget it, and not after a minute.
+    monkeypatch.setattr(instances, "LINGER", 1.0)
     vpc = aws("ec2").describe_subnets(SubnetIds=aws.subnets[:1])["Subnets"][0]["VpcId"]
     alone = aws("ec2").create_security_group(GroupName=profile, Description="alone", VpcId=vpc)["GroupId"]
     other = base64.b64encode(b"-----BEGIN CERTIFICATE-----").decode()
@@ -161,9 +164,9 @@ def test_the_wrong_door_is_named(aws: Aws, cluster: Cluster, profile: str) -> No
         f"lets {alone} through": (profile, {"SecurityGroupIds": [alone]}),
         "no instance profile": ("", {}),
     }
-    instances = {said: launch(aws, cluster, name, **more) for said, (name, more) in wrong.items()}
+    started = {said: launch(aws, cluster, name, **more) for said, (name, more) in wrong.items()}
     elsewhere = launch(aws, cluster, profile, UserData=config(cluster, name="prod"))
-    for said, instance in instances.items():
+    for said, instance in started.items():
         assert eventually(lambda i=instance: kept_out(aws, cluster, i), 20)  # type: ignore[misc]
         assert said in kept_out(aws, cluster, instance)
         assert node(cluster, instance) is None
@@ -173,8 +176,8 @@ def test_the_wrong_door_is_named(aws: Aws, cluster: Cluster, profile: str) -> No
     groups = cluster.eks.describe_cluster(name=cluster.name)["cluster"]["resourcesVpcConfig"]
     pair = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{"GroupId": alone}]}
     aws("ec2").authorize_security_group_ingress(GroupId=groups["clusterSecurityGroupId"], IpPermissions=[pair])
-    late = instances[f"lets {alone} through"]
+    late = started[f"lets {alone} through"]
     assert eventually(lambda: node(cluster, late), 20)
-    aws("ec2").terminate_instances(InstanceIds=[*instances.values(), elsewhere])
+    aws("ec2").terminate_instances(InstanceIds=[*started.values(), elsewhere])
     assert eventually(lambda: node(cluster, late) is None, 20)
-    assert eventually(lambda: kept_out(aws, cluster, instances["no instance profile"]) == "", 90)
+    assert eventually(lambda: kept_out(aws, cluster, started["no instance profile"]) == "", 30)
