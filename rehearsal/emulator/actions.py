@@ -176,9 +176,7 @@ def by_role(world: World, since: int = 0) -> dict[str, dict[str, list[str]]]:
             arn: {
                 "actions": sorted(names),
                 "not_allowed": sorted(
-                    name
-                    for name in names
-                    if name not in FREE and not allowed(name, documents(roles[arn]))
+                    name for name in names if name not in FREE and not allowed(name, documents(roles[arn]))
                 ),
             }
             for arn, names in sorted(used.items())
