@@ -83,16 +83,35 @@ def _lines(world: World, names: Mapping[str, str]) -> Iterator[Line]:
         if backends.service_name in _SERVICES_LEFT_OUT:
             continue
         for account, regions in list(backends.items()):
+            name = names.get(account, account)
             for region, backend in list(regions.items()):
-                where = (backends.service_name, names.get(account, account), region)
-                for kind, text in _Walk(names).of(backend):
-                    yield (*where, kind, text)
+                found = Counter(_Walk(names).of(backend))
+                if found == _pristine(backends, region, name):
+                    continue  # somebody has looked there
+                for kind, text in found.elements():
+                    yield backends.service_name, name, region, kind, text
     for (service, account, region), state in list(world._stores.items()):
         if service in _SERVICES_LEFT_OUT:
             continue
         where = (service, names.get(account, account), region)
         for kind, text in _Walk(names).of(state):
             yield (*where, kind, text)
+
+
+_NOBODY = "000000000000"
+_pristine_lines: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
+
+
+def _pristine(backends: Any, region: str, name: str) -> Counter[tuple[str, str]]:
+    """What a service holds in an account and Region where nobody has made anything."""
+    key = (backends.service_name, region)
+    if key not in _pristine_lines:
+        _pristine_lines[key] = Counter(_Walk({_NOBODY: "nobody"}).of(backends.backend(region, _NOBODY)))
+        for others in list(BackendDict._instances):
+            others.pop(_NOBODY, None)
+    return Counter(
+        {(kind, text.replace("<nobody>", f"<{name}>")): count for (kind, text), count in _pristine_lines[key].items()}
+    )
 
 
 class _Walk:

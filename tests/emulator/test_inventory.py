@@ -82,3 +82,15 @@ def test_something_twice_is_one_line_with_its_count(built: Aws) -> None:
     for _ in range(2):
         built("ec2").allocate_address(Domain="vpc")
     assert 2 in [count for line, count in held(built).items() if line[3] == "ElasticAddress"]
+
+
+@pytest.mark.parametrize("service", ["ec2", "resourcegroupstaggingapi"])
+def test_looking_somewhere_adds_nothing(built: Aws, service: str) -> None:
+    before = held(built)
+    looks = {"ec2": "describe_vpcs"}
+    getattr(built(service, region="eu-west-3"), looks.get(service, "get_resources"))()
+    assert held(built) == before
+    built("ec2", region="eu-west-3").create_vpc(CidrBlock="10.0.0.0/16")
+    assert "eu-west-3" in {line[2] for line in held(built)}
+    built.state.admin("reset", "POST")
+    build(built)
