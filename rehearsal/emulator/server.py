@@ -103,6 +103,7 @@ class Emulator:
                 "actions": lambda method, query: actions.by_role(self.world, int(query.get("since", ["0"])[0])),
                 "reset": self._reset,
                 "pace": self._pace,
+                "linger": self._linger,
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "events": lambda method, query: services.events.deliveries(self.world),
                 "enforcement": self.gateway.authority.page,
@@ -204,3 +205,8 @@ class Emulator:
                 raise ValueError("seconds is below 0")
             self.world.pace = seconds
         return {"pace": self.world.pace}
+
+    def _linger(self, method: str, query: dict[str, list[str]]) -> Any:
+        if "seconds" in query:
+            self.world.linger = max(0.0, float(query["seconds"][0]))
+        return {"linger": self.world.linger}

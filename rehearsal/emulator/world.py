@@ -71,12 +71,15 @@ class CallRecord:
 class World:
     """The emulator's state. One instance per server; every change happens under ``lock``.
 
+    ``linger`` is for how many seconds what has ended is still shown.
+
     :param pace: how many seconds a minute of AWS's lasts; 0 has everything ready at once.
     """
 
     def __init__(self, state_dir: Path, pace: float = 1.0) -> None:
         self.state_dir = state_dir
         self.pace = pace
+        self.linger = LINGER
         self.lock = threading.RLock()
         self.calls: deque[CallRecord] = deque(maxlen=200_000)
         self.odd_responses: dict[str, int] = {}

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from rehearsal.emulator.services import instances
 from tests.kubernetes.conftest import Aws, Cluster, eventually, needs_binaries
 
 pytestmark = needs_binaries
@@ -152,9 +151,17 @@ def test_who_has_no_access_entry_gets_in_as_soon_as_there_is_one(aws: Aws, clust
     assert eventually(lambda: node(cluster, instance) is None, 20)
 
 
-def test_the_wrong_door_is_named(aws: Aws, cluster: Cluster, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What was terminated is seen for a while; here the emulator has to forget it, and not after a minute.
-    monkeypatch.setattr(instances, "LINGER", 1.0)
+@pytest.fixture
+def forgetful(aws: Aws) -> Iterator[None]:
+    """What was terminated is seen for a while; here the emulator has to forget it, and not after a minute."""
+    usual = aws.state.admin("linger")["linger"]
+    aws.state.admin("linger?seconds=1")
+    yield
+    aws.state.admin(f"linger?seconds={usual}")
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_the_wrong_door_is_named(aws: Aws, cluster: Cluster, profile: str) -> None:
     vpc = aws("ec2").describe_subnets(SubnetIds=aws.subnets[:1])["Subnets"][0]["VpcId"]
     alone = aws("ec2").create_security_group(GroupName=profile, Description="alone", VpcId=vpc)["GroupId"]
     other = base64.b64encode(b"-----BEGIN CERTIFICATE-----").decode()

@@ -21,7 +21,7 @@ from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.registry import Call, operation
 from rehearsal.emulator.services import quotas
 from rehearsal.emulator.services.common import ec2, is_referenced, remember, repeated
-from rehearsal.emulator.world import LINGER, Transition, hex_id
+from rehearsal.emulator.world import Transition, hex_id
 
 #: Other services that stand in subnets or use security groups: (call) -> {resource: ids in use}.
 USERS: list[Callable[[Call], set[str]]] = []
@@ -313,7 +313,7 @@ def _settle(call: Call) -> None:
             if not transition.done:
                 transition.done = True
                 _free_nat(network, nat)
-            if time.time() > transition.at + LINGER:
+            if time.time() > transition.at + call.world.linger:
                 del network.nat_gateways[identifier]
                 del states[identifier]
                 network.tags.pop(identifier, None)

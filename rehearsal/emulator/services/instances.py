@@ -32,7 +32,7 @@ from rehearsal.emulator.services.ec2 import matches
 from rehearsal.emulator.services.images import ensure
 from rehearsal.emulator.services.instance_types import architecture, offered
 from rehearsal.emulator.services.quotas import check_vcpus
-from rehearsal.emulator.world import LINGER, World, letters
+from rehearsal.emulator.world import World, letters
 
 MISMATCH = AwsError(
     "IdempotentParameterMismatch",
@@ -310,7 +310,7 @@ def _end(world: World, network: Any, identifier: str) -> None:
         network.enis.pop(interface.id, None)
     instance.terminate()  # moto's: the volumes go
     _become(world, network, instance, "terminated")
-    world.later(LINGER, lambda: _forget(network, identifier, going))
+    world.later(world.linger, lambda: _forget(network, identifier, going))
 
 
 def _forget(network: Any, identifier: str, interfaces: list[Any]) -> None:
