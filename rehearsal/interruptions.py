@@ -302,7 +302,7 @@ def attempt(lab: Lab, case: Case, undisturbed: Reference) -> Result:
         result.runs += 1
         status = lab.finish(lab.start(folder / f"{result.runs}.log"))
     result.converged = status == 0
-    _compare(result, undisturbed.things, lab.things())
+    compare(result, undisturbed.things, lab.things())
     result.seconds = time.monotonic() - began
     if result.well:
         shutil.rmtree(folder)
@@ -324,7 +324,8 @@ def _until_cut(lab: Lab, process: subprocess.Popen[bytes]) -> int:
     return status
 
 
-def _compare(result: Result, wanted: Counter[Thing], found: Counter[Thing]) -> None:
+def compare(result: Result, wanted: Counter[Thing], found: Counter[Thing]) -> None:
+    """Note what was found beside what was wanted, and what was not found."""
     for thing, count in sorted((found - wanted).items()):
         shown = f"{count} x {' '.join(thing)}"
         (result.doubled if thing in wanted else result.left_over).append(shown)
