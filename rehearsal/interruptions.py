@@ -65,11 +65,16 @@ class What:
 
 @dataclass(frozen=True)
 class Case:
-    """One disturbance: the query of ``/rehearsal/faults`` and whether the run is killed when the connection is cut."""
+    """One disturbance: the query of ``/rehearsal/faults`` and whether the run is killed when the connection is cut.
+
+    :param survivors: only the process group is killed, as by a closed terminal. Ansible's workers have sessions of
+        their own, so modules that run go on with what they do, and the network is there again.
+    """
 
     name: str
     faults: tuple[tuple[str, str], ...] = ()
     kill: bool = False
+    survivors: bool = False
 
 
 @dataclass
@@ -124,6 +129,7 @@ class Lab:
         self.emulator: EmulatorState = running
         self.logs = directory / "logs"
         self._running: subprocess.Popen[bytes] | None = None
+        self._runs = 0
 
     def close(self) -> None:
         """End what runs, and the emulated AWS."""
@@ -134,14 +140,15 @@ class Lab:
 
     def empty(self) -> None:
         """Back to an empty AWS."""
+        shutil.rmtree(self.directory / "scratch", ignore_errors=True)
         self.emulator.admin("reset", "POST")
         self.emulator.admin("calls", "DELETE")
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start the command in a process group of its own."""
-        scratch = self.directory / "scratch"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        self._runs += 1
+        scratch = self.directory / "scratch" / str(self._runs)  # what a killed run has left may still be in use
+        scratch.mkdir(parents=True)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as out:
             self._running = subprocess.Popen(
@@ -170,20 +177,26 @@ class Lab:
             self.kill(process)
             return -1
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: subprocess.Popen[bytes], *, survivors: bool = False) -> None:
         """SIGKILL to the process group, and to those that left it: Ansible's workers have sessions of their own."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        mark = f"{_MARK}={self.directory}\0".encode()
-        while True:
-            left = [pid for pid in _processes_with(mark) if pid != process.pid]
-            if not left:
-                break
+        while not survivors and (left := self._left(process)):
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
         process.wait()
+
+    def _left(self, process: subprocess.Popen[bytes]) -> list[int]:
+        mark = f"{_MARK}={self.directory}\0".encode()
+        return [pid for pid in _processes_with(mark) if pid != process.pid]
+
+    def settle(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for what went on after the end of a run to end as well."""
+        ended = time.monotonic() + _LONGEST_RUN
+        while self._left(process) and time.monotonic() < ended:
+            time.sleep(0.2)
 
     def things(self) -> Counter[Thing]:
         """Return what the emulated AWS holds, and what the kinds observe of it."""
@@ -256,21 +269,24 @@ def reference(lab: Lab) -> Reference:
     return Reference(lab.things(), tuple(not is_read(call["operation"]) for call in calls))
 
 
-def points(undisturbed: Reference, count: int) -> list[Case]:
+def points(undisturbed: Reference, count: int, *, survivors: bool = False) -> list[Case]:
     """Spread points over the calls of an undisturbed run, half of them over all calls and half over those that write.
 
     Runs differ by some calls, so the last point is a little before the end.
+
+    :param survivors: all over the calls that write, and only the process group is killed.
     """
     cases = []
     numbers = {"": len(undisturbed.writes), "writes": sum(undisturbed.writes)}
-    for only, share in (("", count - count // 2), ("writes", count // 2)):
+    of_all = 0 if survivors else count - count // 2
+    for only, share in (("", of_all), ("writes", count - of_all)):
         last = max(1, int(numbers[only] * 0.97))
         for index in range(share):
             at = 1 + round(index * (last - 1) / max(1, share - 1))
             moment = ("before", "after")[index % 2]
-            name = f"{moment} {'write' if only else 'call'} {at}"
+            name = f"{moment} {'write' if only else 'call'} {at}{', modules go on' if survivors else ''}"
             query = {"cut": str(at), "moment": moment, **({"only": only} if only else {})}
-            cases.append(Case(name, tuple(query.items()), kill=True))
+            cases.append(Case(name, tuple(query.items()), kill=True, survivors=survivors))
     return cases
 
 
@@ -290,7 +306,7 @@ def attempt(lab: Lab, case: Case, undisturbed: Reference) -> Result:
         lab.emulator.admin(f"faults?{urlencode(case.faults)}", "POST")
     process = lab.start(folder / "1.log")
     result.runs = 1
-    status = _until_cut(lab, process) if case.kill else lab.finish(process)
+    status = _until_cut(lab, process, survivors=case.survivors) if case.kill else lab.finish(process)
     told = lab.emulator.admin("faults", "DELETE")
     if case.kill:
         result.reached = told["cut"] is not None
@@ -301,6 +317,7 @@ def attempt(lab: Lab, case: Case, undisturbed: Reference) -> Result:
     while status and result.runs < _MOST_RUNS:
         result.runs += 1
         status = lab.finish(lab.start(folder / f"{result.runs}.log"))
+    lab.settle(process)
     result.converged = status == 0
     compare(result, undisturbed.things, lab.things())
     result.seconds = time.monotonic() - began
@@ -311,7 +328,7 @@ def attempt(lab: Lab, case: Case, undisturbed: Reference) -> Result:
     return result
 
 
-def _until_cut(lab: Lab, process: subprocess.Popen[bytes]) -> int:
+def _until_cut(lab: Lab, process: subprocess.Popen[bytes], *, survivors: bool) -> int:
     """Kill a run as soon as its connection is cut; return its exit status where that never happens."""
     ended = time.monotonic() + _LONGEST_RUN
     while process.poll() is None and time.monotonic() < ended:
@@ -319,7 +336,7 @@ def _until_cut(lab: Lab, process: subprocess.Popen[bytes]) -> int:
             break
     status = process.poll()
     if status is None:
-        lab.kill(process)
+        lab.kill(process, survivors=survivors)
         return -signal.SIGKILL
     return status
 
@@ -394,6 +411,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make the reference, try all points and profiles, print the table."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.interruptions", description=__doc__)
     parser.add_argument("--points", type=int, default=60, help="killed runs (default: %(default)s)")
+    parser.add_argument("--survivors", type=int, default=6, help="more of them, whose modules go on: %(default)s")
     parser.add_argument("--profiles", default="all", help="names with commas, all or none (default: %(default)s)")
     parser.add_argument("--case", action="append", default=[], help="only this case, by its name in the table")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="side by side: %(default)s")
@@ -417,7 +435,11 @@ def main(argv: list[str] | None = None) -> int:
             f"undisturbed: {calls} calls, {writes} of them write; {sum(undisturbed.things.values())} things", flush=True
         )
         names = PROFILES if args.profiles == "all" else [] if args.profiles == "none" else args.profiles.split(",")
-        cases = [*points(undisturbed, args.points), *profiles(names)]
+        cases = [
+            *points(undisturbed, args.points),
+            *points(undisturbed, args.survivors, survivors=True),
+            *profiles(names),
+        ]
         # The sorts mixed: a run that is ended early has something of each.
         random.Random(1).shuffle(cases)
         cases.insert(0, Case("undisturbed"))
