@@ -33,12 +33,19 @@ class Run:
     text: str
 
     def changes(self) -> dict[tuple[str, str], str]:
-        """Return what the stacks' modules changed or would change: the action by host and address."""
-        return {
-            (host, f"{result['diff']['after_header'].split()[0]}:{change['address']}"): change["action"]
-            for host, _task, result in self.results
-            for change in result.get("changes") or ()
-        }
+        """Return what the stacks' modules changed, or would change: the action by host and address.
+
+        A run that carries out what it planned tells of what it did only, and of what it did in two steps (a group, and
+        later its rules) the first.
+        """
+        stacks = [(host, result) for host, _task, result in self.results if "changes" in result]
+        applied = [(host, result) for host, result in stacks if result.get("applied")]
+        found: dict[tuple[str, str], str] = {}
+        for host, result in applied or stacks:
+            for change in result["changes"] or ():
+                address = f"{result['diff']['after_header'].split()[0]}:{change['address']}"
+                found.setdefault((host, address), change["action"])
+        return found
 
     def messages(self) -> list[str]:
         """Return the messages of what failed."""
