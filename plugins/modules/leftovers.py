@@ -81,7 +81,7 @@ EXAMPLES = r"""
 RETURN = r"""
 kept:
   description:
-    - What is the platform's and meant to stay, with the reason. RV(kept[].properties) decide what it costs; null if
+    - What is the platform's and meant to stay, with the reason. Its C(properties) decide what it costs, null if
       nothing.
   returned: always
   type: list
@@ -112,6 +112,8 @@ problems:
   type: list
   elements: str
 """
+
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -147,15 +149,16 @@ def left_in(module: AnsibleAWSModule) -> Left:
 def main() -> None:
     """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    lists: dict[str, Any] = {}
     try:
         left = left_in(module)
+        lists = {"kept": left.kept, "leaked": left.leaked, "others": left.others}
+        problems = [f"{row['kind']} {row['name']} ({row['id']}) is left: {row['reason']}" for row in left.leaked]
+        failed = bool(problems) and module.params["fail_on_leaked"]
     except EngineError as error:
-        sentences = list(dict.fromkeys(error.problems))
-        module.fail_json(msg=message(sentences), problems=sentences)
-        raise SystemExit(1) from error  # what fail_json does; it has no type that says so
-    lists = {"kept": left.kept, "leaked": left.leaked, "others": left.others}
-    problems = [f"{row['kind']} {row['name']} ({row['id']}) is left: {row['reason']}" for row in left.leaked]
-    if problems and module.params["fail_on_leaked"]:
+        problems = list(dict.fromkeys(error.problems))
+        failed = True
+    if failed:
         module.fail_json(msg=message(problems), problems=problems, **lists)
     module.exit_json(changed=False, **lists)
 

@@ -218,7 +218,7 @@ def _chosen(events: Iterable[Mapping[str, Any]], finding: _Finding, most: int) -
 def _about(history: Sequence[Mapping[str, Any]], finding: _Finding) -> Iterator[Mapping[str, Any]]:
     """Yield the events whose request or answer mentions a finding."""
     names = {*finding.names}
-    stack, _, address = finding.key.partition("/")
+    stack, _separator, address = finding.key.partition("/")
     for event in history:
         if _makes(event, stack, address):
             names |= {text for text in _texts(event.get("responseElements")) if _EC2_ID.fullmatch(text)} - _given(event)
