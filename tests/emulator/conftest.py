@@ -35,17 +35,19 @@ class Aws:
             "aws_access_key_id": state.access_key_id,
             "aws_secret_access_key": state.secret_access_key,
         }
-        self._clients: dict[tuple[str, bool, str], Any] = {}
+        self._clients: dict[tuple[str, bool, str, int], Any] = {}
 
-    def __call__(self, service: str, *, validate: bool = True, region: str = REGION) -> Any:
+    def __call__(self, service: str, *, validate: bool = True, region: str = REGION, attempts: int = 1) -> Any:
         """A client; ``validate=False`` sends what botocore itself would refuse."""
-        key = (service, validate, region)
+        key = (service, validate, region, attempts)
         if key not in self._clients:
             self._clients[key] = boto3.client(
                 service,
                 region_name=region,
                 endpoint_url=self.state.endpoint,
-                config=Config(parameter_validation=validate, retries={"total_max_attempts": 1}),
+                config=Config(
+                    parameter_validation=validate, retries={"mode": "standard", "total_max_attempts": attempts}
+                ),
                 **self.credentials,
             )
         return self._clients[key]

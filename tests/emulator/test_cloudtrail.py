@@ -100,7 +100,8 @@ def test_what_failed_says_so(aws: Aws) -> None:
 
 @pytest.fixture
 def session(aws: Aws) -> Session:
-    return Session(lambda service, region: aws(service, region=region), MANAGEMENT, REGION, "aws")
+    # As patient as modules are: other tests have asked a moment ago, and two questions a second are answered.
+    return Session(lambda service, region: aws(service, region=region, attempts=10), MANAGEMENT, REGION, "aws")
 
 
 def test_who_changed_something_is_found_by_its_names(aws: Aws, session: Session, name: str) -> None:
