@@ -96,7 +96,7 @@ def _homeless(stacks: Sequence[Plan]) -> Iterator[str]:
     for name, hosts in missing.items():
         yield (
             f"account '{name}' of {_list(hosts)} doesn't exist, and nothing in this run makes it: list it in "
-            "organization_accounts and run playbooks/organization.yml (-i inventories/organization) first, or correct "
+            "organization_accounts and run playbooks/organization.yml first (-i inventories/organization), or correct "
             "platform_account_name"
         )
 
