@@ -30,7 +30,7 @@ from tools.usage import Usage
 # Two cores.
 SIDE_BY_SIDE = 2
 TAIL_LINES = 60
-TIMEOUT_SECONDS = 45 * 60
+TIMEOUT_SECONDS = 60 * 60
 
 _printing = Lock()
 _stopping = Event()
@@ -92,9 +92,9 @@ def parts() -> list[Part]:
         # A quarter of an hour on a machine that has none of them, and seconds on one that has.
         Part("programs", ("python", "-m", "rehearsal.kubernetes", "build"), ("rehearsal/**/*.py",), alone=True),
         # The longest first, so that the two lanes end together.
+        pytest_part("rehearsal", heavy=True),
         pytest_part("kubernetes", heavy=True),
         Part("molecule", ("python", "-m", "tools.scenarios"), ("roles/*/tasks",), "molecule.json", heavy=True),
-        pytest_part("rehearsal", heavy=True),
         Part("sanity", ("python", "-m", "tools.sanity"), ("plugins/**/*.py",), "sanity.json", heavy=True),
         pytest_part("emulator", heavy=True),
         pytest_part("contract", heavy=True),
