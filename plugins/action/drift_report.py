@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from ansible_collections.innovate.platform.plugins.plugin_utils import run_direc
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.junit import junit
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.lines import headline, lines
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.page import page
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import is_for_a_program, unwritable
 
 _FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "html": page,
@@ -51,11 +51,7 @@ class ActionModule(ActionBase):
             }
         )
         limits, problems = parse(arguments["fail_at"])
-        if run_directory.find() is None:
-            problems.append(
-                "the callback innovate.platform.plan isn't enabled, so nobody gathers what is compared: add it to "
-                "`callbacks_enabled` in ansible.cfg"
-            )
+        problems += run_directory.problems()
         problems += _file_problems(arguments)
         if problems:
             return {"failed": True, "changed": False, "problems": problems, "msg": message(problems)}
@@ -87,7 +83,7 @@ class ActionModule(ActionBase):
                 problems.append(f"{form}: {arguments[form]} can't be written: {error.strerror}")
         found = lines(document)
         for line in found:
-            self._display.display(line, stderr=_is_for_a_program())
+            self._display.display(line, stderr=is_for_a_program())
         return {
             "failed": bool(document["failed"] or problems),
             "changed": False,
@@ -104,12 +100,6 @@ def _compares_members(kind: str, name: str) -> bool:
     return name in properties and properties[name].type == "dict"
 
 
-def _is_for_a_program() -> bool:
-    from ansible import constants  # noqa: PLC0415  # made when first used
-
-    return str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2] in ("json", "jsonl")
-
-
 def _file_problems(arguments: Mapping[str, Any]) -> list[str]:
     """Return why files can't be written, without touching them."""
     problems = []
@@ -121,10 +111,6 @@ def _file_problems(arguments: Mapping[str, Any]) -> list[str]:
         other = seen.setdefault(path.absolute(), form)
         if other != form:
             problems.append(f"{form}: {path} is what `{other}` is written to already: name another file")
-        elif path.is_dir():
-            problems.append(f"{form}: {path} is a directory: name a file in it")
-        elif not path.parent.is_dir():
-            problems.append(f"{form}: the directory {path.parent} isn't there")
-        elif not os.access(path if path.exists() else path.parent, os.W_OK):
-            problems.append(f"{form}: {path} can't be written by this user")
+        else:
+            problems += unwritable(form, path)
     return problems

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import message
 from ansible_collections.innovate.platform.plugins.module_utils._plan.document import (
-    Document,
     collect,
     differences,
     dump,
     latest,
-    load,
+    read,
 )
 from ansible_collections.innovate.platform.plugins.module_utils._plan.obstacles import remaining
 from ansible_collections.innovate.platform.plugins.module_utils._preflight.findings import findings, notes
 from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import unwritable
 
 
 class ActionModule(ActionBase):
@@ -58,15 +57,10 @@ class ActionModule(ActionBase):
 
 def begin(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is wrong with the files, and with the way in which plans are gathered."""
-    problems = []
-    if run_directory.find() is None:
-        problems.append(
-            "the callback innovate.platform.plan isn't enabled, so nobody gathers what is planned: add it to "
-            "`callbacks_enabled` in ansible.cfg"
-        )
+    problems = run_directory.problems()
     if arguments["plan_out"]:
-        problems += _unwritable("plan_out", Path(arguments["plan_out"]))
-    _approved, found = _read(arguments["plan_in"])
+        problems += unwritable("plan_out", Path(arguments["plan_out"]))
+    _approved, found = read("plan_in", arguments["plan_in"])
     digest = arguments["plan_digest"]
     if digest and not (digest.startswith("sha256:") and len(digest) == len("sha256:") + 64):
         found.append(f"plan_digest '{digest}' is no digest: it is sha256: and 64 hexadecimal digits")
@@ -94,7 +88,7 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
             Path(arguments["plan_out"]).write_text(dump(document), encoding="utf-8")
         except OSError as error:
             problems.append(f"plan_out can't be written: {error}")
-    approved, found = _read(arguments["plan_in"])
+    approved, found = read("plan_in", arguments["plan_in"])
     problems += found
     if approved is not None:
         problems += differences(approved, document)
@@ -115,25 +109,3 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
             }
         ),
     }
-
-
-def _read(path: str | None) -> tuple[Document | None, list[str]]:
-    if not path:
-        return None, []
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [f"plan_in can't be read: {error}"]
-    document, problems = load(text, path)
-    return (None, problems) if problems else (document, [])
-
-
-def _unwritable(option: str, path: Path) -> list[str]:
-    """Return why a file can't be written, without touching it."""
-    if path.is_dir():
-        return [f"{option}: {path} is a directory: name a file in it"]
-    if not path.parent.is_dir():
-        return [f"{option}: the directory {path.parent} isn't there"]
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        return [f"{option}: {path} can't be written by this user"]
-    return []

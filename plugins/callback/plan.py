@@ -24,6 +24,7 @@ requirements:
   - set as C(callbacks_enabled) in C(ansible.cfg), as this repository does
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.innovate.platform.plugins.module_utils._plan.document import COUNTED, collect, latest
 from ansible_collections.innovate.platform.plugins.plugin_utils import plan_text, run_directory
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import is_for_a_program
 
 GATE = "innovate.platform.plan_gate"
 DRIFT = "innovate.platform.drift_report"
@@ -117,16 +119,19 @@ class CallbackModule(CallbackBase):
         self._shown = len(self._planned)
 
     def _show_applied(self) -> None:
-        counts = dict.fromkeys(COUNTED, 0)
+        # What is done in two steps (a group, and later its rules) counts as what the plan called it: the first.
+        first: dict[tuple[str, str, str, str], str] = {}
         for result in self._applied:
             for change in result["changes"]:
-                counts[change["action"]] += 1
-        words = ", ".join(f"{count} {plan_text.DONE[action]}" for action, count in counts.items() if count)
+                key = (result["host"], result["account"]["region"], result["stack"], change["address"])
+                first.setdefault(key, change["action"])
+        counts = Counter(first.values())
+        words = ", ".join(f"{count} {plan_text.DONE[action]}" for action in COUNTED if (count := counts[action]))
         accounts = plan_text.accounts(len({result["host"] for result in self._applied}))
         self._print(("title", f"Done: {words or 'nothing to change'} in {accounts}"))
 
     def _print(self, *lines: plan_text.Line) -> None:
-        for_a_program = C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in ("json", "jsonl")
+        for_a_program = is_for_a_program()
         for kind, text in lines:
             self._display.display(text, color=_colour(kind), stderr=for_a_program)
 

@@ -42,6 +42,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.innovate.platform.plugins.module_utils._run.progress import FOLDER
 from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import is_for_a_program
 from ansible_collections.innovate.platform.plugins.plugin_utils.progress_text import Board
 
 _LOOKS = 20
@@ -97,7 +98,7 @@ class CallbackModule(CallbackBase):
                     return  # nobody reads it any more
 
     def _print(self, lines: list[str]) -> None:
-        for_a_program = C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in ("json", "jsonl")
+        for_a_program = is_for_a_program()
         for line in lines:
             self._display.display(line, color=C.COLOR_SKIP, stderr=for_a_program)
         if lines and not for_a_program:

@@ -19,6 +19,7 @@ description:
 author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
+  - innovate.platform.account
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -36,26 +37,10 @@ options:
     description: Accepted so that defaults of the action group reach this module, and not used.
     type: dict
     default: {}
-  account_id:
-    description: The AWS account to look in. The module refuses to look into another one.
-    type: str
-  account_name:
-    description:
-      - The name, in the organization, of the AWS account to look in.
-      - Without O(account_id) and O(account_name) the module looks in the account of the credentials.
-    type: str
-  access_role_name:
-    description: The role to assume in the account when the credentials belong to another one.
-    type: str
-    default: OrganizationAccountAccessRole
 attributes:
   check_mode:
     support: full
     description: It only reads.
-requirements:
-  - python >= 3.12
-  - boto3
-  - botocore
 """
 
 EXAMPLES = r"""

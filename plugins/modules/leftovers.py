@@ -20,6 +20,7 @@ description:
 author:
   - Innovate platform maintainers (@innovate-inc)
 extends_documentation_fragment:
+  - innovate.platform.account
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -39,29 +40,14 @@ options:
     description: Whether to fail when something has leaked. The lists are returned in either case.
     type: bool
     default: false
-  account_id:
-    description: The AWS account to look at. The module refuses to look at another one.
-    type: str
-  account_name:
-    description:
-      - The name, in the organization, of the AWS account to look at. Nothing is left in an account that isn't there.
-      - Without O(account_id) and O(account_name) it is the account of the credentials.
-    type: str
-  access_role_name:
-    description: The role to assume in the account when the credentials belong to another one.
-    type: str
-    default: OrganizationAccountAccessRole
 attributes:
   check_mode:
     support: full
     description: It never changes anything.
 notes:
   - AWS is spoken to from where the module runs; with an C(ansible_connection) of V(local) that is the controller.
+  - Nothing is left in an account that isn't there.
   - Other Regions than O(region) are not looked at.
-requirements:
-  - python >= 3.12
-  - boto3
-  - botocore
 """
 
 EXAMPLES = r"""

@@ -39,6 +39,18 @@ def find() -> Path | None:
     return Path(path) if path and Path(path).is_dir() else None
 
 
+def problems() -> list[str]:
+    """Return what is wrong where nobody makes the directory."""
+    if find() is not None:
+        return []
+    return [
+        (
+            "the callback innovate.platform.plan isn't enabled, so nobody gathers what is planned: add it to "
+            "`callbacks_enabled` in ansible.cfg"
+        )
+    ]
+
+
 def append(name: str, item: Mapping[str, Any]) -> None:
     """Add an item to a file of JSON lines, whole or not at all."""
     line = json.dumps(item, default=str) + "\n"

@@ -197,13 +197,14 @@ def _eks(asked: Asked) -> Iterator[str]:
     yield from _by_members(asked)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """Every text in what is asked or answered, at any depth."""
     if isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, str):
         yield value
 
@@ -226,7 +227,7 @@ def _ec2(asked: Asked) -> Iterator[str]:
         yield ec2_arn(asked, kind, "*")
     given = {key: value for key, value in asked.params.items() if key not in ("Filters", "TagSpecifications", "Tags")}
     network = ec2_backends[asked.account][asked.region]
-    for text in _texts(given):
+    for text in texts(given):
         match = _EC2_ID.fullmatch(text)
         if match and (only is None or EC2_TYPES[match[1]] in only):
             yield ec2_arn(asked, EC2_TYPES[match[1]], text)
@@ -335,7 +336,7 @@ def _organizations(asked: Asked) -> Iterator[str]:
     organization = organizations.current(asked.world)
     if organization is None:
         return
-    for text in _texts(asked.params):
+    for text in texts(asked.params):
         found = organization.nodes.get(text) or organization.policies.get(text)
         if found is not None:
             yield found.arn

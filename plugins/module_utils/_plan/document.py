@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
@@ -109,6 +110,21 @@ def load(text: str, name: str) -> tuple[Document, list[str]]:
     if document.get("digest") != digest_of(document):
         return {}, [f"{name} was changed after it was written, its content isn't that of its digest: {AGAIN}"]
     return document, []
+
+
+def read(option: str, path: str | None) -> tuple[Document | None, list[str]]:
+    """Return the plan in a file, None where none is named or something is wrong with it, and what that is.
+
+    :param option: what the user named the file by.
+    """
+    if not path:
+        return None, []
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [f"{option} can't be read: {error}"]
+    document, problems = load(text, path)
+    return (None, problems) if problems else (document, [])
 
 
 def differences(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

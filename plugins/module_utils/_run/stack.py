@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -23,7 +22,7 @@ from .._engine.render import billable, documents, rows
 from .._engine.resource import Ref, Resource, Unknown, substitute
 from .._engine.validate import validate
 from .._kinds._session import Session
-from .._plan.document import load, unplanned
+from .._plan.document import read, unplanned
 from .._preflight.findings import findings, notes
 from .._preflight.usage import survey
 from .account import ACCOUNT_ARGUMENTS, Account, open_account
@@ -99,7 +98,9 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     ]
     if problems:
         _fail(module, problems)
-    approved = _approved(params["approved_plan"])
+    approved, problems = read("approved_plan", params["approved_plan"])
+    if problems:
+        _fail(module, problems)
     account = open_account(module)
     options = Options(
         stack=stack.name,
@@ -237,19 +238,6 @@ def _refusals(
             where = (account.session.account_id, account.region)
             problems += unplanned(approved, *where, plan.options.stack, rows(plan.changing, kinds))
     return problems, hindered
-
-
-def _approved(path: str | None) -> Mapping[str, Any] | None:
-    if not path:
-        return None
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EngineError(f"approved_plan can't be read: {error}") from error
-    document, problems = load(text, path)
-    if problems:
-        raise EngineError(problems)
-    return document
 
 
 def tag_problems(tags: Mapping[Any, Any]) -> list[str]:

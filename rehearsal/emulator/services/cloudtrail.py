@@ -22,6 +22,7 @@ from moto.core.model import OperationModel
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.faults import is_read
 from rehearsal.emulator.registry import Call, operation, page
+from rehearsal.emulator.resource_arns import texts
 from rehearsal.emulator.world import Principal, World
 
 #: Days that an event can be looked up.
@@ -216,7 +217,7 @@ def _told(value: Any, shape: Any) -> Any:
 def _resources(written: Written) -> Iterator[dict[str, str]]:
     seen = set()
     if written.service == "ec2":
-        for text in _texts([written.params, written.answer]):
+        for text in texts([written.params, written.answer]):
             match = _EC2_ID.fullmatch(text)
             if match and match[1] in _EC2_TYPES and text not in seen:
                 seen.add(text)
@@ -235,17 +236,6 @@ def _made(answer: Any, member: str) -> Any:
         if isinstance(item, Mapping) and item.get(member):
             return item[member]
     return None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, str):
-        yield value
 
 
 _ATTRIBUTES: dict[str, Callable[[dict[str, Any], str], bool]] = {
