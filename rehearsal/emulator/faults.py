@@ -438,7 +438,8 @@ class Faults:
             self._calls += 1
             cut = self._cut
             if cut is not None:
-                if cut.call is not None:
+                # Those that come while the N-th is carried out are behind it, whoever is the faster.
+                if cut.call is not None or cut.met >= cut.at:
                     cut.refused[f"{service}:{operation}"] += 1
                     raise Broken("cut", abruptly=True)
                 if Act("reset", only=cut.only).concerns(service, operation):

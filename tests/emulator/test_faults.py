@@ -25,7 +25,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from rehearsal.emulator.faults import PROFILES, Act, Faults, is_read
+from rehearsal.emulator.faults import PROFILES, Act, Broken, Faults, Reply, is_read
 from tests.emulator.conftest import REGION, Aws
 
 # Codes that every operation may answer with are in no model; moto says so each time.
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Exception.AwsError. with code:Us
 def calm(aws: Aws) -> Iterator[Aws]:
     """An AWS that nothing is wrong with, and nothing is after the test."""
     aws.state.admin("faults", "DELETE")
+    queues(aws)
     yield aws
     aws.state.admin("faults", "DELETE")
 
@@ -82,6 +83,26 @@ def test_a_cut_at_the_nth_write_has_that_writes_effect_only_afterwards(calm: Aws
     assert queues(calm) == made
 
 
+def test_who_comes_while_the_nth_call_is_carried_out_is_behind_it() -> None:
+    faults = Faults()
+    faults.page("POST", {"cut": ["1"], "moment": ["after"], "only": ["writes"]})
+    done: list[str] = []
+
+    def second() -> Reply:
+        done.append("second")
+        return 200, [], b""
+
+    def first() -> Reply:
+        with pytest.raises(Broken):
+            faults.around("sqs", "CreateQueue", "json", second)
+        done.append("first")
+        return 200, [], b""
+
+    with pytest.raises(Broken):
+        faults.around("sqs", "CreateQueue", "json", first)
+    assert done == ["first"]
+
+
 def test_calls_that_are_on_their_way_when_the_connection_is_cut_have_no_effect(calm: Aws) -> None:
     begin(calm, cut=20, moment="after", only="writes")
 
@@ -95,7 +116,7 @@ def test_calls_that_are_on_their_way_when_the_connection_is_cut_have_no_effect(c
         answered = sum(pool.map(make, range(40)))
     calm.state.admin("faults", "DELETE")
     assert answered <= 19
-    # The 20th, and those that had their turn while it was carried out.
+    # The 20th, and those before it that were carried out in time.
     assert answered < queues(calm) <= 20
 
 
