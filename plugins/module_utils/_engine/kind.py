@@ -60,6 +60,7 @@ class Observed:
     :param foreseen: what the API itself says that declared properties would come to, where it can be asked (a dry run):
         compared and shown in their place.
     :param holds_data: whether this one holds data, in a kind of which not all do.
+    :param place: where it is, in a stack of several places (Regions): ids are unique only in one.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Observed:
     address: str = ""
     foreseen: Mapping[str, Any] = field(default_factory=dict)
     holds_data: bool = False
+    place: str = ""
 
     def attribute(self, name: str) -> Any:
         """Return an attribute, the id, or an observed property by name; None if there is no such thing."""

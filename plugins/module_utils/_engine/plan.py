@@ -195,14 +195,14 @@ def _foreign(
     if not closed:
         return
     there = [change for change in changes if change.observed is not None and not kinds[change.kind].lookup]
-    taken = {(change.kind, change.existing.id) for change in there}
+    taken = {_identity(change.kind, change.existing) for change in there}
     mentioned = {leaf for change in there for leaf in leaves(change.existing.properties) if isinstance(leaf, str)}
     for kind in closed:
         name, parent = kind.closed_in or ("", "")
         parents = {change.existing.id for change in there if change.kind == parent}
         for item in observed[kind.name]:
             if (
-                (kind.name, item.id) not in taken
+                _identity(kind.name, item) not in taken
                 and item.properties.get(name) in parents
                 and STACK_TAG not in item.tags
                 and item.state != "deleting"
@@ -274,12 +274,12 @@ class _Matching:
         self._observed = observed
         self._options = options
         self._declared = {resource.address for resource in resources}
-        self._taken: set[tuple[str, str]] = set()
+        self._taken: set[tuple[str, str, str]] = set()
 
     def find(self, resource: Resource, properties: Mapping[str, Any], problems: list[str]) -> Observed | None:
         """Return the observed thing that a declaration is about, if there is one that is ours to touch."""
         kind = self._kinds[resource.kind]
-        there = [item for item in self._observed.get(kind.name, ()) if (kind.name, item.id) not in self._taken]
+        there = [item for item in self._observed.get(kind.name, ()) if _identity(kind.name, item) not in self._taken]
         ours = [item for item in there if self._address(kind, item) == resource.address]
         if ours:
             return self._take(kind, min(ours, key=lambda item: self._distance(kind, properties, item)))
@@ -326,14 +326,14 @@ class _Matching:
             )
             for name, items in self._observed.items()
             for item in items
-            if (name, item.id) not in self._taken
+            if _identity(name, item) not in self._taken
             and self._address(self._kinds[name], item)
             and not self._kinds[name].preexisting
             and not self._kinds[name].lookup
         ]
 
     def _take(self, kind: Kind, item: Observed) -> Observed:
-        self._taken.add((kind.name, item.id))
+        self._taken.add(_identity(kind.name, item))
         return item
 
     def _address(self, kind: Kind, item: Observed) -> str:
@@ -463,8 +463,13 @@ def _guard(
     ]
 
 
+def _identity(kind: str, item: Observed) -> tuple[str, str, str]:
+    """Return what tells one existing thing from all others."""
+    return kind, item.id, item.place
+
+
 def _node(change: Change) -> str:
-    return f"{change.address}#{change.observed.id if change.observed else ''}"
+    return f"{change.address}#{change.observed.place}{change.observed.id}" if change.observed else f"{change.address}#"
 
 
 def uses_among(changes: Sequence[Change], kinds: Mapping[str, Kind]) -> dict[str, set[str]]:

@@ -40,7 +40,20 @@ class Session:
         self.partition = partition
         self._connect = connect
         self._clients: dict[tuple[str, str], Any] = {}
+        self._elsewhere: dict[str, Session] = {}
         self._lock = threading.Lock()
+
+    def at(self, region: str) -> Session:
+        """Return the session of one Region of a stack that has several; it has this one's clients.
+
+        It is the same object each time, and never this one: what is asked once for a stack is asked once a Region.
+        """
+        with self._lock:
+            if region not in self._elsewhere:
+                there = Session(self._connect, self.account_id, region, self.partition)
+                there._clients, there._lock = self._clients, self._lock
+                self._elsewhere[region] = there
+            return self._elsewhere[region]
 
     def client(self, service: str, region: str = "") -> Any:
         """Return the boto3 client of a service; boto3's clients, but not their making, are safe between threads."""
