@@ -53,7 +53,7 @@ def cost(estimate: Mapping[str, Any], width: int = WIDTH) -> list[Line]:
         before, after = sums.get(stack["account"], (0.0, 0.0))
         sums[stack["account"]] = before + stack["before"], after + stack["after"]
     sums = {account: both for account, both in sums.items() if any(both)}
-    head = f"Cost a month in {estimate['currency']}, at list prices of {estimate['as_of']}"
+    head = f"Cost a month in {estimate['currency']}, at list prices, the oldest of {estimate['as_of']}"
     found: list[Line] = [("title", f"{head}: {estimate['before']:,.2f} -> {estimate['after']:,.2f}")]
     broad = max(map(len, sums), default=0)
     found += [

@@ -285,7 +285,7 @@ ESTIMATE = {
 def test_what_it_costs_is_told_by_account_with_what_is_not_in_the_sum() -> None:
     text = [line for _kind, line in plan_text.cost(ESTIMATE)]
     assert text[:3] == [
-        "Cost a month in USD, at list prices of 2026-11-22: 100.00 -> 1,234.50",
+        "Cost a month in USD, at list prices, the oldest of 2026-11-22: 100.00 -> 1,234.50",
         "  dev         100.00 ->   1,200.00",
         "  stage         0.00 ->      34.50",
     ]

@@ -113,42 +113,25 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
         wait=stack.wait,
     )
     began = clock()
-    plan = _planned(account.session, stack, kinds, options, discover)
-    result = _result(account, plan, kinds)
-    problems, hindered = _refusals(module, account, plan, kinds, approved)
-    reporting = module.check_mode and params["planning"] != "final"
-    surveyed = {**result, "preflight": survey(account.session, kinds, plan)}
-    if not reporting:
-        problems += findings([surveyed], applying=False)
-        for note in notes([surveyed]):
-            module.warn(note)
-    if reporting:
-        # The quotas of an account are judged for all stacks together.
-        result = surveyed
-        # Other stacks of the same run may take it away before; the gate knows all of them.
-        result["obstacles"] = [{"text": item.text, "stack": item.stack, "id": item.id} for item in hindered]
-    if module.check_mode and params["planning"] == "preview":
-        result["changed"] = False
-    if problems and not reporting:
-        _fail(module, problems, **{**result, "changed": False})
-    if module.check_mode or account.session is None:
-        found = _declared(plan)
-        for sentence in plan.missing if account.session is not None else ():
-            # Fine while it is still to be made; a misspelt name looks the same.
-            module.warn(f"the plan takes for granted what is not there: {sentence}")
-        for obstacle in hindered if not reporting else ():
-            module.warn(f"the plan takes for granted that this goes first: {obstacle.text}")
-        extra = {"problems": problems, **witnessed(plan, kinds)} if reporting else {}
-        module.exit_json(**result, **extra, **_outputs(stack, found, {}), msg=_summary(plan.changes, "would"))
 
     def again() -> Plan:
-        plan = _planned(account.session, stack, kinds, options, discover)
+        return _planned(account.session, stack, kinds, options, discover)
+
+    plan = again()
+    judgement = _judged(module, account, plan, kinds, approved)
+    if judgement.problems and not judgement.reporting:
+        _fail(module, judgement.problems, **{**judgement.result, "changed": False})
+    if module.check_mode or account.session is None:
+        _tell(module, account, stack, kinds, plan, judgement)
+
+    def again_if_allowed() -> Plan:
+        plan = again()
         problems, _hindered = _refusals(module, account, plan, kinds, approved)
         if problems:
             raise EngineError(problems)
         return plan
 
-    plan, outcome = _carried_out(module, account, kinds, plan, again, began)
+    plan, outcome = _carried_out(module, account, kinds, plan, again_if_allowed, began)
     done = _result(account, plan, kinds, outcome.done)
     done["awaits"] = [change.address for change in plan.changes if change.address in outcome.awaits]
     for sentence in plan.missing:
@@ -159,6 +142,65 @@ def _run(module: AnsibleAWSModule, stack: Stack, kinds: dict[str, Kind], discove
     later = f"; {len(done['awaits'])} to be awaited or left for another run" if done["awaits"] else ""
     msg = _summary(outcome.done, "did") + later
     module.exit_json(**done, **_outputs(stack, found, outcome.observed), msg=msg)
+    raise SystemExit(0)  # what exit_json does; it has no type that says so
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """What is to be said of a plan before anything is changed.
+
+    :param reporting: whether what is in the way is told in the result, for the gate to judge all stacks together.
+    """
+
+    result: Mapping[str, Any]
+    problems: Sequence[str]
+    hindered: Sequence[Obstacle]
+    reporting: bool
+
+
+def _judged(
+    module: AnsibleAWSModule,
+    account: Account,
+    plan: Plan,
+    kinds: Mapping[str, Kind],
+    approved: Mapping[str, Any] | None,
+) -> _Judgement:
+    """Hold a plan against what the cloud, its quotas and the approved plan allow."""
+    result = _result(account, plan, kinds)
+    problems, hindered = _refusals(module, account, plan, kinds, approved)
+    surveyed = {**result, "preflight": survey(account.session, kinds, plan)}
+    reporting = module.check_mode and module.params["planning"] != "final"
+    if reporting:
+        # The quotas of an account are judged for all stacks together, and other stacks of the same run may take away
+        # before what is in the way: the gate knows all of them.
+        told = [{"text": item.text, "stack": item.stack, "id": item.id} for item in hindered]
+        result = {**surveyed, "obstacles": told}
+    else:
+        problems += findings([surveyed], applying=False)
+        for note in notes([surveyed]):
+            module.warn(note)
+    if module.check_mode and module.params["planning"] == "preview":
+        result["changed"] = False
+    return _Judgement(result, problems, hindered, reporting)
+
+
+def _tell(
+    module: AnsibleAWSModule,
+    account: Account,
+    stack: Stack,
+    kinds: Mapping[str, Kind],
+    plan: Plan,
+    judgement: _Judgement,
+) -> NoReturn:
+    """End with the plan: in check mode, or where there is no account."""
+    for sentence in plan.missing if account.session is not None else ():
+        # Fine while it is still to be made; a misspelt name looks the same.
+        module.warn(f"the plan takes for granted what is not there: {sentence}")
+    for obstacle in judgement.hindered if not judgement.reporting else ():
+        module.warn(f"the plan takes for granted that this goes first: {obstacle.text}")
+    extra = {"problems": judgement.problems, **witnessed(plan, kinds)} if judgement.reporting else {}
+    outputs = _outputs(stack, _declared(plan), {})
+    module.exit_json(**judgement.result, **extra, **outputs, msg=_summary(plan.changes, "would"))
     raise SystemExit(0)  # what exit_json does; it has no type that says so
 
 
