@@ -46,6 +46,9 @@ DURATIONS: dict[str, Duration] = {
     "delete": Duration(
         1, "one figure for what goes: NAT gateways 1, node groups and clusters 3, databases 5 are usual"
     ),
+    "identity-center": Duration(
+        0.2, "IAM Identity Center: assigning and provisioning are asynchronous; usual for one account: 5 to 20 s"
+    ),
     "instance": Duration(0.5, "EC2, instance lifecycle: pending for seconds; usual: 0.3 to 0.5"),
     "instance-boot": Duration(
         0.5, "from running to Ready of an EKS node; usual for Bottlerocket and AL2023: 0.4 to 0.7"

@@ -35,6 +35,7 @@ _LEFT_OUT = frozenset(
         "Image",
         "InstanceTypeOfferingBackend",
         "Launch",
+        "Provisioning",
         "Transition",
         "Update",
         "World",

@@ -111,6 +111,7 @@ class Emulator:
                 "inventory": lambda method, query: inventory(
                     self.world, services.organizations.accounts_by_name(self.world)
                 ),
+                "identity-center": lambda method, query: services.identity_center.console(self.world, method, query),
                 "capacity": lambda method, query: services.capacity.capacity(self.world, method, query),
                 "quotas": lambda method, query: services.quotas.quotas(self.world, method, query),
                 "interrupt": lambda method, query: services.interruptions.interrupt(self.world, method, query),
