@@ -26,6 +26,7 @@ from rehearsal.emulator import resource_arns
 from rehearsal.emulator.actions import FREE, action
 from rehearsal.emulator.errors import AwsError
 from rehearsal.emulator.iam_policies import Caller, Decision, Policies, Policy, Request, decide, parsed, trust_allows
+from rehearsal.emulator.recording import Recording
 from rehearsal.emulator.resource_arns import Asked
 from rehearsal.emulator.services import organizations
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_USER, Principal, World
@@ -58,6 +59,7 @@ class Authority:
         self.world = world
         self.enforcing = self.at_first = enforcing
         self.refusals: deque[dict[str, str]] = deque(maxlen=1000)
+        self.recording = Recording(world)
 
     def page(self, method: str, query: dict[str, list[str]]) -> dict[str, Any]:
         """``/rehearsal/enforcement``: POST switches it on, DELETE off, GET tells; with the last refusals."""
@@ -70,6 +72,7 @@ class Authority:
         """Back to how it was at the start."""
         self.enforcing = self.at_first
         self.refusals.clear()
+        self.recording.clear()
 
     def check(self, asked: Asked, caller: Principal) -> None:
         """Refuse a request that policies don't allow. The world's lock is to be held.
@@ -77,6 +80,8 @@ class Authority:
         Raises:
             AwsError: in the service's own words.
         """
+        if self.recording.label is not None:
+            self._record(asked, caller)
         if not self.enforcing:
             return
         for demand, decision in self._judged(asked, caller):
@@ -94,16 +99,17 @@ class Authority:
         if self.enforcing and caller.user_id != MANAGEMENT_USER:
             raise AwsError("AccessDenied", f"{caller.arn} asks {service} for an unknown operation", status=403)
 
+    def _record(self, asked: Asked, caller: Principal) -> None:
+        identity = identity_of(caller, asked.partition)
+        for demand in _all_demands(asked):
+            request = Request(demand.action, demand.resource, {**keys(asked, caller, identity, demand), **demand.keys})
+            who = identity.arn or caller.arn
+            self.recording.note(who, caller.account, asked.region, demand.action, demand.resource, request.values)
+
     def _judged(self, asked: Asked, caller: Principal) -> Iterator[tuple[Demand, Decision]]:
-        name = action(asked.service, asked.operation)
-        if name in FREE:
-            return
-        if name == "sts:AssumeRole":
-            demand = Demand(name, str(asked.params.get("RoleArn", "")), _role_keys(asked))
-            yield demand, self._assuming(asked, caller, demand)
-            return
-        for demand in demands(asked):
-            yield demand, self.decision(asked, caller, demand)
+        for demand in _all_demands(asked):
+            decision = self._assuming if demand.action == "sts:AssumeRole" else self.decision
+            yield demand, decision(asked, caller, demand)
 
     def decision(self, asked: Asked, caller: Principal, demand: Demand) -> Decision:
         """Whether a caller may do one thing."""
@@ -206,6 +212,16 @@ _IAM_TAGGED = {
     "CreateInstanceProfile": "iam:TagInstanceProfile",
     "CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
 }
+
+
+def _all_demands(asked: Asked) -> list[Demand]:
+    """All that a request needs leave for; nothing for what everybody may."""
+    name = action(asked.service, asked.operation)
+    if name in FREE:
+        return []
+    if name == "sts:AssumeRole":
+        return [Demand(name, str(asked.params.get("RoleArn", "")), _role_keys(asked))]
+    return demands(asked)
 
 
 def demands(asked: Asked) -> list[Demand]:

@@ -107,6 +107,7 @@ class Emulator:
                 "accounts": lambda method, query: services.organizations.accounts_by_name(self.world),
                 "events": lambda method, query: services.events.deliveries(self.world),
                 "enforcement": self.gateway.authority.page,
+                "recording": self.gateway.authority.recording.page,
                 "faults": self.gateway.faults.page,
                 "inventory": lambda method, query: inventory(
                     self.world, services.organizations.accounts_by_name(self.world)
