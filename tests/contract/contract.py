@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Case:
     :param fresh: begins with an empty AWS, for what there is one of in an account and what outlives its deletion.
     :param label: tells several cases of a kind apart.
     :param stack: the stack's name, where a look-up goes by it.
+    :param prepare: makes in an empty AWS what no kind makes, and look-ups find.
     """
 
     kind: str
@@ -43,6 +44,14 @@ class Case:
     fresh: bool = False
     label: str = ""
     stack: str = ""
+    prepare: Callable[[Session], None] | None = None
+
+    def begin(self, session: Session, start_afresh: Callable[[], None]) -> None:
+        """Bring about what the case begins with."""
+        if self.fresh or self.prepare is not None:
+            start_afresh()
+        if self.prepare is not None:
+            self.prepare(session)
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.label}" if self.label else self.kind

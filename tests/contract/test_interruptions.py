@@ -73,8 +73,7 @@ def seen(case: Case, session: Session, world: World) -> list[str]:
 def test_a_disturbed_creation_makes_one_of_it(
     case: Case, disturbance: str, session: Session, start_afresh: Callable[[], None], page: Callable[..., Any]
 ) -> None:
-    if case.fresh:
-        start_afresh()
+    case.begin(session, start_afresh)
     world = World(session, KINDS, case.stack or f"disturbed-{case}".replace("_", "-")[:60])
     everything = [*case.needs, case.subject]
     subject = case.subject.address
@@ -85,8 +84,8 @@ def test_a_disturbed_creation_makes_one_of_it(
     writes = sum(not is_read(call["operation"]) for call in page("calls", since=mark)["calls"])
     assert writes
     for number in chosen(writes):
-        if case.fresh:
-            start_afresh()
+        if case.fresh or case.prepare is not None:
+            case.begin(session, start_afresh)
         else:
             world.apply(everything, absent=True, allow_destroy=("*",))
         world.apply([*case.needs])

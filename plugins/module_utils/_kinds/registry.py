@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from .._engine.kind import Kind
+from .account_assignment import AccountAssignment
 from .db_instance import DbInstance
 from .db_parameter_group import DbParameterGroup
 from .db_subnet_group import DbSubnetGroup
@@ -26,6 +27,9 @@ from .iam_policy import IamPolicy
 from .iam_role import IamRole
 from .iam_role_lookup import IamRoleLookup
 from .iam_service_linked_role import IamServiceLinkedRole
+from .identity_center_lookup import IdentityCenterLookup
+from .identity_store_group import IdentityStoreGroup
+from .identity_store_group_lookup import IdentityStoreGroupLookup
 from .internet_gateway import InternetGateway
 from .kms_alias import KmsAlias
 from .kms_key import KmsKey
@@ -35,12 +39,14 @@ from .nat_gateway import NatGateway
 from .network_acl import NetworkAcl
 from .organization import Organization
 from .organization_account import OrganizationAccount
+from .organization_accounts_lookup import OrganizationAccountsLookup
 from .organization_lookup import OrganizationLookup
 from .organization_management_account import OrganizationManagementAccount
 from .organization_policy import OrganizationPolicy
 from .organization_policy_attachment import OrganizationPolicyAttachment
 from .organization_root import OrganizationRoot
 from .organizational_unit import OrganizationalUnit
+from .permission_set import PermissionSet
 from .route_table import RouteTable
 from .s3_bucket import S3Bucket
 from .secret import Secret
@@ -53,6 +59,7 @@ from .vpc_endpoint import VpcEndpoint
 from .vpc_lookup import VpcLookup
 
 _TYPES: tuple[type[Kind], ...] = (
+    AccountAssignment,
     DbInstance,
     DbParameterGroup,
     DbSubnetGroup,
@@ -74,6 +81,9 @@ _TYPES: tuple[type[Kind], ...] = (
     IamRole,
     IamRoleLookup,
     IamServiceLinkedRole,
+    IdentityCenterLookup,
+    IdentityStoreGroup,
+    IdentityStoreGroupLookup,
     InternetGateway,
     KmsAlias,
     KmsKey,
@@ -83,12 +93,14 @@ _TYPES: tuple[type[Kind], ...] = (
     NetworkAcl,
     Organization,
     OrganizationAccount,
+    OrganizationAccountsLookup,
     OrganizationLookup,
     OrganizationManagementAccount,
     OrganizationPolicy,
     OrganizationPolicyAttachment,
     OrganizationRoot,
     OrganizationalUnit,
+    PermissionSet,
     RouteTable,
     S3Bucket,
     Secret,

@@ -330,9 +330,11 @@ ELSEWHERE: Mapping[str, str] = {
 """Kinds that something else is charged for."""
 
 _IAM = "IAM is free of charge"
+_IDENTITY_CENTER = "IAM Identity Center is free of charge"
 _ORGANIZATION = "AWS Organizations is free of charge"
 _VPC = "free of charge, as a VPC and what is in it but gateways, endpoints and public addresses is"
 FREE: Mapping[str, str] = {
+    "account_assignment": _IDENTITY_CENTER,
     "db_parameter_group": "settings of a database are free of charge",
     "db_subnet_group": "a choice of subnets is free of charge",
     "default_security_group": _VPC,
@@ -345,6 +347,7 @@ FREE: Mapping[str, str] = {
     "iam_policy": _IAM,
     "iam_role": _IAM,
     "iam_service_linked_role": _IAM,
+    "identity_store_group": _IDENTITY_CENTER,
     "internet_gateway": _VPC,
     "kms_alias": "aliases of keys are free of charge",
     "network_acl": _VPC,
@@ -355,6 +358,7 @@ FREE: Mapping[str, str] = {
     "organization_policy_attachment": _ORGANIZATION,
     "organization_root": _ORGANIZATION,
     "organizational_unit": _ORGANIZATION,
+    "permission_set": _IDENTITY_CENTER,
     "route_table": _VPC,
     "security_group": _VPC,
     "sqs_queue": "a queue is free of charge, and so are the first million requests a month",
