@@ -42,6 +42,7 @@ from rehearsal.state import REGION, EmulatorState
 _MARK = "REHEARSAL_INTERRUPTION"
 _MOST_RUNS = 4
 _LONGEST_RUN = 1800.0
+_LONGEST_PAUSE = 25.0
 
 Thing = tuple[str, ...]
 
@@ -193,10 +194,23 @@ class Lab:
         return [pid for pid in _processes_with(mark) if pid != process.pid]
 
     def settle(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for what went on after the end of a run to end as well."""
+        """Wait for what went on after the end of a run to end as well.
+
+        One of Ansible's workers whose parent is gone may never end: it writes a result, longer than a pipe holds, into
+        a pipe that nobody reads any more, and that it has open itself for reading. What makes no call for longer than
+        any pause between two attempts of a module is such a worker.
+        """
         ended = time.monotonic() + _LONGEST_RUN
+        mark, quiet_since = -1, time.monotonic()
         while self._left(process) and time.monotonic() < ended:
-            time.sleep(0.2)
+            now = int(self.emulator.admin(f"calls?since={max(mark, 0)}")["mark"])
+            if now != mark:
+                mark, quiet_since = now, time.monotonic()
+            elif time.monotonic() - quiet_since > _LONGEST_PAUSE:
+                for pid in self._left(process):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            time.sleep(0.5)
 
     def things(self) -> Counter[Thing]:
         """Return what the emulated AWS holds, and what the kinds observe of it."""
