@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,32 @@ def test_no_secret_is_in_the_tree() -> None:
     kinds = {item.get("kind") for path in TREE.rglob("*.yaml") for item in documents(path) if isinstance(item, dict)}
     assert "Secret" not in kinds
     assert not [path for path in TREE.rglob("*.yaml") if "secretGenerator" in path.read_text()]
+
+
+def parts(item: Any, key: str) -> Iterator[Any]:
+    """Every value of a key, however deep in a document."""
+    for name, value in item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ():
+        if name == key:
+            yield value
+        yield from parts(value, key)
+
+
+def test_nothing_is_put_into_the_default_namespace() -> None:
+    spaces = [name for path in TREE.rglob("*.yaml") for item in documents(path) for name in parts(item, "namespace")]
+    assert {"backend", "platform"} <= set(spaces)
+    assert "default" not in spaces
+
+
+def test_nobody_gets_rights_in_a_cluster_by_a_file() -> None:
+    kinds = {kind for path in TREE.rglob("*.yaml") for item in documents(path) for kind in parts(item, "kind")}
+    assert "Deployment" in kinds
+    assert kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} == set()
+
+
+def test_no_container_has_a_secret_in_its_environment() -> None:
+    files = [path.read_text() for path in TREE.rglob("*.yaml")]
+    assert [text for text in files if "containers:" in text]
+    assert [text for text in files if "secretKeyRef" in text or "secretRef" in text] == []
 
 
 @ALL
