@@ -7,6 +7,7 @@
 - docs/modules/<module>.md from the module's documentation
 - docs/kinds.md from the registry of kinds
 - roles/access/files/drift.json, the policy of the role that drift reports read with, from what the kinds ask
+- docs/controls.md and docs/controls.csv from tools/controls/data: security benchmarks, what enforces and shows them
 - README.md, between its marks: what the environments cost, from their plans and the table of prices
 
 `python -m tools.docs --check` writes nothing, names the pages that are stale and exits 1 when there are any.
@@ -30,7 +31,7 @@ import yaml
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.charges import GROUPS
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import Line, estimate, lines
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table import default, unit_of
-from tools import drift_policy
+from tools import controls, drift_policy
 from tools.environments import billable_stacks
 from tools.results import ROOT
 
@@ -295,6 +296,7 @@ def pages() -> dict[Path, str]:
         result[ROOT / "docs/kinds.md"] = kinds_page(kinds)
     readme = ROOT / "README.md"
     result[drift_policy.POLICY] = drift_policy.policy()
+    result |= controls.pages()
     result[readme] = marked(readme.read_text(), "cost", cost_lines(billable_stacks()))
     return result
 
