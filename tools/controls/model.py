@@ -26,7 +26,7 @@ REASONS = {
 }
 #: How sure it is that a benchmark has a control of this number and meaning.
 CERTAINTIES = {
-    "two-lists": "two public lists, made independently, have it with this meaning",
+    "two-lists": "two public lists have it with this meaning",
     "one-list": "one public list has it, another one doesn't",
     "not-listed": "in neither list; known from AWS's documentation of the control alone",
 }

@@ -116,7 +116,9 @@ def _by(control: Control) -> str:
 
 def _place(place: Place) -> str:
     if place.path:
-        return f"[{place.path}](../{place.path})"
+        # A path can't be broken: a long one would take the room of the other columns.
+        short = "/".join(place.path.split("/")[-2:])
+        return f"[{short}](../{place.path})"
     values = [f"`{_cell(text)}`" for text in _values(place)]
     return f"[{place.role}](../roles/{place.role}/README.md)" + (f" {', '.join(values)}" if values else ", always")
 
