@@ -158,7 +158,6 @@ class IdentityStoreGroup(Kind):
 
     @staticmethod
     def _observed(group: Mapping[str, Any], members: Sequence[str] | None) -> Observed:
-        text = group.get("Description", "")
         owner = _owner(group)
         return Observed(
             id=group["GroupId"],
@@ -166,7 +165,7 @@ class IdentityStoreGroup(Kind):
                 "identity_store_id": group["IdentityStoreId"],
                 "display_name": group["DisplayName"],
                 # Without a mark it differs from any that is declared, so that a group which is taken over gets one.
-                "description": _MARK.sub("", text) if owner else None,
+                "description": without_mark(group) if owner else None,
                 "members": members,
             },
             attributes={"arn": group.get("GroupArn")},
@@ -178,6 +177,11 @@ def _owner(group: Mapping[str, Any]) -> dict[str, str]:
     """Return whose a group is, in the form of the ownership tags; empty if it is nobody's."""
     found = _MARK.search(group.get("Description") or "")
     return {STACK_TAG: found["stack"], ADDRESS_TAG: found["address"]} if found else {}
+
+
+def without_mark(group: Mapping[str, Any]) -> str:
+    """Return a group's description without whose it is."""
+    return _MARK.sub("", group.get("Description") or "")
 
 
 def _marked(wanted: Wanted) -> str:

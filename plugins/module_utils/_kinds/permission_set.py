@@ -185,7 +185,7 @@ class PermissionSet(Kind):
         """Check against the API's model, the quotas, and the documents' form."""
         given = {
             name: properties.get(name)
-            for name in ("instance_arn", "name", "description", "session_duration", "relay_state")
+            for name in ("instance_arn", "name", "description", "relay_state")
             if properties.get(name) != ""
         }
         problems = violations(SERVICE, "CreatePermissionSet", given)
