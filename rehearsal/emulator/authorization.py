@@ -217,7 +217,7 @@ _IAM_TAGGED = {
 def _all_demands(asked: Asked) -> list[Demand]:
     """All that a request needs leave for; nothing for what everybody may."""
     name = action(asked.service, asked.operation)
-    if name in FREE:
+    if name in FREE or resource_arns.gone(asked):
         return []
     if name == "sts:AssumeRole":
         return [Demand(name, str(asked.params.get("RoleArn", "")), _role_keys(asked))]

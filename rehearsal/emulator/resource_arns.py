@@ -85,7 +85,9 @@ _EC2_MAKES: dict[str, tuple[str, ...]] = {
     "CreateNetworkInterface": ("network-interface",),
     "CreateRouteTable": ("route-table",),
     "CreateSecurityGroup": ("security-group",),
+    "CopySnapshot": ("snapshot",),
     "CreateSnapshot": ("snapshot",),
+    "CreateSnapshots": ("snapshot",),
     "CreateSubnet": ("subnet",),
     "CreateVolume": ("volume",),
     "CreateVpc": ("vpc",),
@@ -105,6 +107,12 @@ _EC2_ONLY: dict[str, tuple[str, ...]] = {
     "RevokeSecurityGroupEgress": ("security-group", "security-group-rule"),
     "RevokeSecurityGroupIngress": ("security-group", "security-group-rule"),
 }
+_GROUP_RULES = (
+    "AuthorizeSecurityGroupEgress",
+    "AuthorizeSecurityGroupIngress",
+    "RevokeSecurityGroupEgress",
+    "RevokeSecurityGroupIngress",
+)
 #: Types that belong to no account: AWS's own or shared ones.
 _EC2_UNOWNED = ("image", "snapshot")
 _EC2_GLOBAL_READS = re.compile(r"(Describe|Search|GetEbs|GetSpot|GetSecurityGroupsForVpc|GetInstanceTypes|GetManaged)")
@@ -132,7 +140,6 @@ _MEMBERS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("TargetDBInstanceIdentifier",), "db:{0}"),
         (("DBClusterIdentifier",), "cluster:{0}"),
         (("DBSnapshotIdentifier",), "snapshot:{0}"),
-        (("FinalDBSnapshotIdentifier",), "snapshot:{0}"),
         (("DBSubnetGroupName",), "subgrp:{0}"),
         (("DBParameterGroupName",), "pg:{0}"),
         (("DBClusterParameterGroupName",), "cluster-pg:{0}"),
@@ -161,6 +168,14 @@ def of(asked: Asked) -> list[str]:
     special = _SPECIAL.get(asked.service)
     found = list(dict.fromkeys(special(asked) if special is not None else _by_members(asked)))
     return found or ["*"]
+
+
+def gone(asked: Asked) -> bool:
+    """Whether a request names nothing that there is: EC2 says so before it asks what the caller may.
+
+    Only where the resource is found by what hangs on it: the route table of an association that is no more.
+    """
+    return asked.operation == "DisassociateRouteTable" and asked.service == "ec2" and not list(_ec2(asked))
 
 
 def _by_members(asked: Asked) -> Iterator[str]:
@@ -225,7 +240,10 @@ def _ec2(asked: Asked) -> Iterator[str]:
     made += [item["ResourceType"] for item in specifications if item.get("ResourceType") and made]
     for kind in made:
         yield ec2_arn(asked, kind, "*")
-    given = {key: value for key, value in asked.params.items() if key not in ("Filters", "TagSpecifications", "Tags")}
+    left_out = ("Filters", "TagSpecifications", "Tags")
+    if name in _GROUP_RULES:
+        left_out += ("IpPermissions",)  # a rule's other group is not asked for leave
+    given = {key: value for key, value in asked.params.items() if key not in left_out}
     network = ec2_backends[asked.account][asked.region]
     for text in texts(given):
         match = _EC2_ID.fullmatch(text)
@@ -373,6 +391,8 @@ def tags_of(asked: Asked, arn: str) -> dict[str, str]:
         return dict(ec2_backends[asked.account][asked.region].tags.get(arn.rpartition("/")[2], {}))
     if service == "iam":
         return _iam_tags(asked, arn)
+    if service == "organizations":
+        return _organization_tags(asked, arn)
     call = Call(
         asked.world, asked.service, asked.operation, asked.account, asked.region, _NOBODY, {}, "", lambda edit: {}
     )
@@ -382,9 +402,16 @@ def tags_of(asked: Asked, arn: str) -> dict[str, str]:
     )
 
 
+def _organization_tags(asked: Asked, arn: str) -> dict[str, str]:
+    organization = organizations.current(asked.world)
+    things = (*organization.nodes.values(), *organization.policies.values()) if organization else ()
+    return next((dict(thing.tags) for thing in things if thing.arn == arn), {})
+
+
 def _iam_tags(asked: Asked, arn: str) -> dict[str, str]:
     backend = iam_backends[arn.split(":")[4]][asked.partition]
-    groups = (backend.roles, backend.managed_policies, backend.instance_profiles, backend.users)
+    providers = backend.open_id_providers
+    groups = (backend.roles, backend.managed_policies, backend.instance_profiles, backend.users, providers)
     for thing in (item for group in groups for item in group.values()):
         if thing.arn == arn:
             tags = thing.tags or []
