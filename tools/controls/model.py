@@ -146,15 +146,20 @@ def natural(text: str) -> list[Any]:
     return [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", text)]
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; quickly, since there are many."""
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+
+
 def load(directory: Path) -> Matrix:
     """Read a directory: ``measures.yml``, and a file for each benchmark, in the order of their names."""
-    given = yaml.safe_load((directory / MEASURES).read_text(encoding="utf-8"))["measures"]
+    given = read_yaml(directory / MEASURES)["measures"]
     measures = {name: _measure(name, item) for name, item in given.items()}
     problems = [*(text for measure in measures.values() for text in _measure_problems(measure))]
     benchmarks = []
     for path in sorted(directory.glob("*.yml")):
         if path.name != MEASURES:
-            found = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found = read_yaml(path)
             problems += _unknown(found, measures)
             benchmarks.append(_benchmark(found, measures))
             problems += _benchmark_problems(benchmarks[-1])

@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tools.controls.model import Matrix, Measure, Place
+from tools.controls.model import Matrix, Measure, Place, read_yaml
 from tools.results import ROOT
 
 
@@ -119,4 +117,4 @@ def _task_names(item: Any) -> Iterator[str]:
 
 @functools.cache
 def _load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    return read_yaml(path) if path.exists() else None
