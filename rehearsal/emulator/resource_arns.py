@@ -240,7 +240,7 @@ def _ec2(asked: Asked) -> Iterator[str]:
     made += [item["ResourceType"] for item in specifications if item.get("ResourceType") and made]
     for kind in made:
         yield ec2_arn(asked, kind, "*")
-    left_out = ("Filters", "TagSpecifications", "Tags")
+    left_out: tuple[str, ...] = ("Filters", "TagSpecifications", "Tags")
     if name in _GROUP_RULES:
         left_out += ("IpPermissions",)  # a rule's other group is not asked for leave
     given = {key: value for key, value in asked.params.items() if key not in left_out}
@@ -404,7 +404,7 @@ def tags_of(asked: Asked, arn: str) -> dict[str, str]:
 
 def _organization_tags(asked: Asked, arn: str) -> dict[str, str]:
     organization = organizations.current(asked.world)
-    things = (*organization.nodes.values(), *organization.policies.values()) if organization else ()
+    things: list[Any] = [*organization.nodes.values(), *organization.policies.values()] if organization else []
     return next((dict(thing.tags) for thing in things if thing.arn == arn), {})
 
 
