@@ -145,9 +145,17 @@ def survey_of(session: Session) -> Found:
 
 
 @pytest.fixture
-def reader(session: Session, start_afresh: Callable[[], None]) -> Reader:
+def reader(session: Session, start_afresh: Callable[[], None], slowly: None) -> Reader:
     start_afresh()
+    pace(session, 0)
     return Reader(session)
+
+
+def pace(session: Session, seconds: float) -> None:
+    """Say how long AWS takes: nothing, so that what is done by hand is done, or long enough to be noticed."""
+    endpoint = session.client("sts").meta.endpoint_url
+    with urllib.request.urlopen(f"{endpoint}/rehearsal/pace?seconds={seconds}", timeout=30):
+        pass
 
 
 def test_without_identity_center_a_plan_is_complete_and_says_who_can_enable_it(reader: Reader) -> None:
@@ -176,6 +184,7 @@ def test_people_get_what_is_declared_and_a_second_run_only_reads(reader: Reader)
 def test_a_change_reaches_the_accounts_that_have_the_permission_set(reader: Reader) -> None:
     reader.world.apply(resources(CENTER))
     changed = replace(CENTER, permission_sets=[replace(READ, managed_policies=["SecurityAudit"])])
+    pace(reader.session, 2)
     outcome = reader.world.apply(resources(changed))
     assert [change.address for change in outcome.done] == ["permission_set.Read"]
     assert reader.policies("dev") == reader.policies("prod") == ["SecurityAudit"]
@@ -211,6 +220,34 @@ def test_who_was_given_a_permission_set_by_hand_loses_it(reader: Reader) -> None
     assert actions(plan) == {f"account_assignment.Read@user ({grace})": "delete"}
     reader.world.apply(resources(CENTER))
     assert ("USER", grace) not in reader.who(prod)
+
+
+def test_with_more_accounts_than_people_it_is_the_people_that_are_asked_for(reader: Reader) -> None:
+    names = [f"Read{number}" for number in range(3)]
+    many = replace(
+        CENTER,
+        permission_sets=[replace(READ, name=name) for name in names],
+        assignments=[Assignment("auditors", name, ["all"]) for name in names],
+    )
+    reader.world.apply(resources(many))
+    mark = reader.page("calls", "GET")["mark"]
+    assert actions(reader.world.plan(resources(many))) == {}
+    calls = [call["operation"] for call in reader.page(f"calls?since={mark}", "GET")["calls"]]
+    assert calls.count("ListAccountAssignmentsForPrincipal") == 5, "two groups and three users"
+    assert "ListAccountAssignments" not in calls
+
+    found = {change.address: change.existing for change in reader.world.plan(resources(many)).changes}
+    arn = found["permission_set.Read1"].id
+    grace, prod = reader.user("grace"), reader.accounts["prod"]
+    by_hand = {"PrincipalType": "USER", "PrincipalId": grace, "TargetId": prod, "TargetType": "AWS_ACCOUNT"}
+    reader.sso("create_account_assignment", PermissionSetArn=arn, **by_hand)
+    assert actions(reader.world.plan(resources(many))) == {f"account_assignment.Read1@user ({grace})": "delete"}
+    # What a user has who is gone stays, and nobody is left to be asked for it.
+    fewer = replace(many, assignments=many.assignments[:1])
+    reader.world.apply(resources(fewer))
+    reader.sso("create_account_assignment", PermissionSetArn=arn, **by_hand)
+    reader.session.call("identitystore", "delete_user", IdentityStoreId=reader.store, UserId=grace)
+    assert actions(reader.world.plan(resources(fewer))) == {f"account_assignment.Read1@user ({grace})": "delete"}
 
 
 def test_what_was_taken_away_by_hand_comes_back(reader: Reader) -> None:

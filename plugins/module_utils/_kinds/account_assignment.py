@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from .._engine.kind import Kind, Observed, Pending, Property, Scope, Wanted
 from .._engine.resource import is_known
 from . import _identity_center
-from ._identity_center import MISSING, SERVICE, Found
+from ._identity_center import MISSING, SERVICE, Found, Instance
 from ._session import Session
 from ._shapes import violations
 
@@ -54,35 +54,20 @@ class AccountAssignment(Kind):
     taggable = False
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
-        """List who has the stack's permission sets, in each account that has a role of one."""
+        """List who has the stack's permission sets, in all accounts that have a role of one."""
         return self.read(session, scope, _identity_center.permission_sets(session, scope))
 
     def read(self, session: Session, scope: Scope, sets: Sequence[Found]) -> list[Observed]:
-        """Return who has some permission sets; a call for each of their accounts."""
+        """Return who has some permission sets."""
         instance = _identity_center.instance(session, scope)
         if instance is None or not sets:
             return []
         # A delegated administrator has no say in the management account.
         hidden = {instance.owner} - {session.account_id}
-        pairs = [(item, account) for item in sets for account in item.accounts if account not in hidden]
-
-        def one(pair: tuple[Found, str]) -> list[dict[str, str]]:
-            return session.pages(
-                SERVICE,
-                "list_account_assignments",
-                "AccountAssignments",
-                missing=MISSING,
-                InstanceArn=instance.arn,
-                PermissionSetArn=pair[0].arn,
-                AccountId=pair[1],
-                MaxResults=100,
-            )
-
+        pairs = {(item.arn, account) for item in sets for account in item.accounts if account not in hidden}
         found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-        for listed in _identity_center.each(one, pairs):
-            for item in listed:
-                key = (item["PermissionSetArn"], item["PrincipalType"], item["PrincipalId"])
-                found[key].append(item["AccountId"])
+        for item in _listed(session, scope, instance, pairs):
+            found[item["PermissionSetArn"], item["PrincipalType"], item["PrincipalId"]].append(item["AccountId"])
         names = {item.arn: item.name for item in sets}
         people = {item["GroupId"]: item.get("DisplayName") for item in _identity_center.groups(session, scope)}
         return [
@@ -159,6 +144,61 @@ class AccountAssignment(Kind):
             },
             address=f"{cls.name}.{name}" if name else "",
         )
+
+
+def _listed(session: Session, scope: Scope, instance: Instance, pairs: set[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return who has a permission set in an account, by the way that takes fewer calls.
+
+    One is to ask for each pair. The other, for the management account only, is to ask for each group and user, and then
+    for the pairs that nobody who is still there accounts for.
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
+    """
+
+    def of_pair(pair: tuple[str, str]) -> list[dict[str, str]]:
+        return session.pages(
+            SERVICE,
+            "list_account_assignments",
+            "AccountAssignments",
+            missing=MISSING,
+            InstanceArn=instance.arn,
+            PermissionSetArn=pair[0],
+            AccountId=pair[1],
+            MaxResults=100,
+        )
+
+    def of_principal(principal: tuple[str, str]) -> list[dict[str, str]]:
+        listed = session.pages(
+            SERVICE,
+            "list_account_assignments_for_principal",
+            "AccountAssignments",
+            missing=MISSING,
+            InstanceArn=instance.arn,
+            PrincipalType=principal[0],
+            PrincipalId=principal[1],
+            MaxResults=100,
+        )
+        # What a user has by a group is the group's.
+        return [item for item in listed if (item["PrincipalType"], item["PrincipalId"]) == principal]
+
+    found: list[dict[str, str]] = []
+    for listed in _identity_center.each(of_principal, _principals(session, scope, instance, len(pairs))):
+        found += [item for item in listed if (item["PermissionSetArn"], item["AccountId"]) in pairs]
+    left = pairs - {(item["PermissionSetArn"], item["AccountId"]) for item in found}
+    for listed in _identity_center.each(of_pair, sorted(left)):
+        found += listed
+    return found
+
+
+def _principals(session: Session, scope: Scope, instance: Instance, most: int) -> list[tuple[str, str]]:
+    """Return all groups and users if they are fewer than ``most`` and may be asked about, else none."""
+    if instance.owner != session.account_id:
+        return []
+    groups = [("GROUP", str(item["GroupId"])) for item in _identity_center.groups(session, scope)]
+    if len(groups) + 1 >= most:
+        return []
+    page = session.call(_identity_center.STORE, "list_users", IdentityStoreId=instance.store, MaxResults=100)
+    everybody = [*groups, *(("USER", str(item["UserId"])) for item in page["Users"])]
+    return everybody if "NextToken" not in page and len(everybody) < most else []
 
 
 def _begin(session: Session, observed: Observed, operation: str, account: str, missing: Iterable[str] = ()) -> None:
