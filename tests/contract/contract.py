@@ -32,7 +32,8 @@ class Case:
     :param fresh: begins with an empty AWS, for what there is one of in an account and what outlives its deletion.
     :param label: tells several cases of a kind apart.
     :param stack: the stack's name, where a look-up goes by it.
-    :param prepare: makes in an empty AWS what no kind makes, and look-ups find.
+    :param prepare: makes in an empty AWS what no kind makes, and look-ups find. May return the session of the account
+        that the kind is tried in, where that isn't the management account.
     """
 
     kind: str
@@ -44,14 +45,13 @@ class Case:
     fresh: bool = False
     label: str = ""
     stack: str = ""
-    prepare: Callable[[Session], None] | None = None
+    prepare: Callable[[Session], Session | None] | None = None
 
-    def begin(self, session: Session, start_afresh: Callable[[], None]) -> None:
-        """Bring about what the case begins with."""
+    def begin(self, session: Session, start_afresh: Callable[[], None]) -> Session:
+        """Bring about what the case begins with; return the session of the account that it is about."""
         if self.fresh or self.prepare is not None:
             start_afresh()
-        if self.prepare is not None:
-            self.prepare(session)
+        return (self.prepare(session) if self.prepare is not None else None) or session
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.label}" if self.label else self.kind

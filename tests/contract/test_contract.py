@@ -41,7 +41,7 @@ def test_a_case_tries_every_property(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_kind_keeps_the_contract(case: Case, session: Session, start_afresh: Callable[[], None]) -> None:
-    case.begin(session, start_afresh)
+    session = case.begin(session, start_afresh)
     world = World(session, KINDS, case.stack or f"contract-{case}".replace("_", "-")[:60])
     kind = KINDS[case.kind]
     subject = case.subject.address

@@ -73,7 +73,7 @@ def seen(case: Case, session: Session, world: World) -> list[str]:
 def test_a_disturbed_creation_makes_one_of_it(
     case: Case, disturbance: str, session: Session, start_afresh: Callable[[], None], page: Callable[..., Any]
 ) -> None:
-    case.begin(session, start_afresh)
+    management, session = session, case.begin(session, start_afresh)
     world = World(session, KINDS, case.stack or f"disturbed-{case}".replace("_", "-")[:60])
     everything = [*case.needs, case.subject]
     subject = case.subject.address
@@ -85,7 +85,8 @@ def test_a_disturbed_creation_makes_one_of_it(
     assert writes
     for number in chosen(writes):
         if case.fresh or case.prepare is not None:
-            case.begin(session, start_afresh)
+            session = case.begin(management, start_afresh)
+            world = World(session, KINDS, world.stack)
         else:
             world.apply(everything, absent=True, allow_destroy=("*",))
         world.apply([*case.needs])

@@ -30,7 +30,7 @@ class OrganizationAccountsLookup(Kind):
             doc="The name of an account, the path of a unit such as V(Workloads/Prod) with all below it, or V(all).",
         ),
     }
-    attributes = ("account_ids",)
+    attributes = ("account_id", "account_ids")
     key = ("target",)
     taggable = False
     lookup = True
@@ -44,7 +44,8 @@ class OrganizationAccountsLookup(Kind):
         names = {account["Name"] for account in accounts}
         units = {target: self._unit(session, scope, target) for target in targets if target not in (*names, ALL)}
         return [
-            Observed(target, {"target": target}, {"account_ids": ids})
+            # One account has an id, several have a list of them.
+            Observed(target, {"target": target}, {"account_ids": ids, "account_id": ids[0] if len(ids) == 1 else None})
             for target in targets
             if (ids := self._matching(session, accounts, target, units.get(target)))
         ]

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from .._engine.kind import Kind
+from ._regional import regional
 from .account_assignment import AccountAssignment
+from .cloudtrail_trail import CloudtrailTrail
 from .db_instance import DbInstance
 from .db_parameter_group import DbParameterGroup
 from .db_subnet_group import DbSubnetGroup
@@ -21,6 +23,8 @@ from .eks_pod_identity_association import EksPodIdentityAssociation
 from .elastic_ip import ElasticIp
 from .event_rule import EventRule
 from .flow_log import FlowLog
+from .guardduty_detector import GuarddutyDetector
+from .guardduty_organization_configuration import GuarddutyOrganizationConfiguration
 from .iam_instance_profile import IamInstanceProfile
 from .iam_oidc_provider import IamOidcProvider
 from .iam_policy import IamPolicy
@@ -51,6 +55,7 @@ from .route_table import RouteTable
 from .s3_bucket import S3Bucket
 from .secret import Secret
 from .security_group import SecurityGroup
+from .service_organization_admin import ServiceOrganizationAdmin
 from .sqs_queue import SqsQueue
 from .subnet import Subnet
 from .subnets_lookup import SubnetsLookup
@@ -60,6 +65,7 @@ from .vpc_lookup import VpcLookup
 
 _TYPES: tuple[type[Kind], ...] = (
     AccountAssignment,
+    CloudtrailTrail,
     DbInstance,
     DbParameterGroup,
     DbSubnetGroup,
@@ -75,6 +81,8 @@ _TYPES: tuple[type[Kind], ...] = (
     ElasticIp,
     EventRule,
     FlowLog,
+    regional(GuarddutyDetector),
+    regional(GuarddutyOrganizationConfiguration),
     IamInstanceProfile,
     IamOidcProvider,
     IamPolicy,
@@ -105,6 +113,7 @@ _TYPES: tuple[type[Kind], ...] = (
     S3Bucket,
     Secret,
     SecurityGroup,
+    regional(ServiceOrganizationAdmin),
     SqsQueue,
     Subnet,
     SubnetsLookup,

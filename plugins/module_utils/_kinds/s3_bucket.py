@@ -70,6 +70,13 @@ _SETTINGS: Mapping[str, _Setting] = {
         "BucketLifecycleConfiguration",
         ("NoSuchLifecycleConfiguration",),
     ),
+    "object_lock_configuration": _Setting(
+        "get_object_lock_configuration",
+        "put_object_lock_configuration",
+        "ObjectLockConfiguration",
+        "ObjectLockConfiguration",
+        ("ObjectLockConfigurationNotFoundError",),
+    ),
     "policy": _Setting("get_bucket_policy", "put_bucket_policy", "Policy", "", ("NoSuchBucketPolicy",)),
 }
 # What S3 answers without the member around it.
@@ -117,6 +124,10 @@ class S3Bucket(Kind):
             "dict", doc="C(rules); undeclared, S3 encrypts with its own keys (SSE-S3)."
         ),
         "lifecycle_configuration": Property("dict", same=_same_rules, doc="C(rules), each with an C(id)."),
+        "object_lock_configuration": Property(
+            "dict",
+            doc="C(object_lock_enabled), C(Enabled), and C(rule) with the C(default_retention) of new objects.",
+        ),
         "policy": Property("json", same=same_policy, doc="The bucket policy."),
     }
     attributes = ("arn", "bucket_regional_domain_name")
@@ -217,6 +228,7 @@ class S3Bucket(Kind):
             "versioning_configuration": "PutBucketVersioning",
             "server_side_encryption_configuration": "PutBucketEncryption",
             "lifecycle_configuration": "PutBucketLifecycleConfiguration",
+            "object_lock_configuration": "PutObjectLockConfiguration",
         }
         for setting, operation in operations.items():
             problems += violations("s3", operation, {setting: properties.get(setting)})
@@ -226,7 +238,7 @@ class S3Bucket(Kind):
         versioning = (properties.get("versioning_configuration") or {}).get("status", "Enabled")
         if properties["object_lock_enabled_for_bucket"] and versioning != "Enabled":
             problems.append("versioning_configuration: a bucket with object lock has versioning Enabled")
-        return problems
+        return [*problems, *_wrong_lock(properties)]
 
     def preflight(self, session: Session, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
         """Refuse names that somebody else has: all accounts of a partition have one list of them."""
@@ -240,6 +252,11 @@ class S3Bucket(Kind):
         status = (observed.properties.get("versioning_configuration") or {}).get("status")
         if "versioning_configuration" in observed.properties and status != "Enabled":
             return observed
+        if "object_lock_configuration" in observed.properties:
+            lock = observed.properties["object_lock_configuration"] or {}
+            enabled = lock.get("object_lock_enabled") == "Enabled"
+            properties = {**observed.properties, "object_lock_enabled_for_bucket": enabled}
+            return Observed(observed.id, properties, observed.attributes, observed.tags)
         found = session.call(
             "s3",
             "get_object_lock_configuration",
@@ -262,6 +279,22 @@ class S3Bucket(Kind):
             },
             tags=tags,
         )
+
+
+def _wrong_lock(properties: Mapping[str, Any]) -> list[str]:
+    """Check a default retention (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DefaultRetention.html)."""
+    lock = properties.get("object_lock_configuration")
+    if not isinstance(lock, Mapping):
+        return []
+    problems = []
+    if not properties["object_lock_enabled_for_bucket"]:
+        problems.append("object_lock_configuration: set object_lock_enabled_for_bucket, which has to be there first")
+    retention = (lock.get("rule") or {}).get("default_retention") or {}
+    if lock.get("rule") is not None and (
+        not retention.get("mode") or bool(retention.get("days")) == bool(retention.get("years"))
+    ):
+        problems.append("object_lock_configuration: a default retention has a mode, and either days or years")
+    return problems
 
 
 def _taken(session: Session, bucket: str) -> str:

@@ -14,6 +14,7 @@ from rehearsal.emulator.services import (
     eks,
     events,
     fleets,
+    guardduty,
     iam,
     identity_center,
     identity_store,
@@ -34,6 +35,7 @@ from rehearsal.emulator.services import (
     sqs,
     sts,
     tagging,
+    trails,
 )
 from rehearsal.emulator.world import World
 
@@ -45,6 +47,7 @@ __all__ = [
     "eks",
     "events",
     "fleets",
+    "guardduty",
     "iam",
     "identity_center",
     "identity_store",
@@ -66,6 +69,7 @@ __all__ = [
     "sqs",
     "sts",
     "tagging",
+    "trails",
 ]
 
 STARTUP: list[Callable[[World], None]] = [

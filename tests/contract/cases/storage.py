@@ -37,6 +37,11 @@ def encrypt(algorithm: str) -> dict[str, Any]:
     return {"rules": [{**rule, "bucket_key_enabled": algorithm != "AES256"}]}
 
 
+def locked(mode: str, days: int) -> dict[str, Any]:
+    """Return a default retention."""
+    return {"object_lock_enabled": "Enabled", "rule": {"default_retention": {"mode": mode, "days": days}}}
+
+
 CASES = [
     Case(
         "s3_bucket",
@@ -56,6 +61,16 @@ CASES = [
             "ownership_controls": {"rules": [{"object_ownership": "BucketOwnerPreferred"}]},
         },
         immutable={"bucket": "contract-bucket-2", "object_lock_enabled_for_bucket": True},
+    ),
+    Case(
+        "s3_bucket",
+        {
+            "bucket": "contract-locked",
+            "object_lock_enabled_for_bucket": True,
+            "object_lock_configuration": locked("GOVERNANCE", 30),
+        },
+        mutable={"object_lock_configuration": locked("COMPLIANCE", 60)},
+        label="locked",
     ),
     Case(
         "secret",
