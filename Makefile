@@ -6,7 +6,7 @@ SUITE := $(PY) -m tools.suite
 # The checkout's tools come first, so that whatever calls `ansible-playbook` by name gets ours.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv check lint unit contract emulator programs kubernetes sanity molecule rehearse rehearse-down interruptions bench published prices docs test clean
+.PHONY: help venv check lint unit contract emulator programs kubernetes sanity molecule rehearse rehearse-down interruptions permissions bench published prices docs test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ rehearse-down: venv ## end the rehearsal and leave nothing behind
 interruptions: venv ## kill and disturb applies of the whole platform, and compare what stands (an hour or more)
 	@$(PY) -m rehearsal.interruptions
 	@INTERRUPTIONS=1 $(PY) -m pytest -q tests/contract/test_interruptions.py
+
+permissions: venv ## record which permissions the playbooks need, write the policies, and run everything under them
+	@$(PY) -m tools.permissions
 
 bench: venv ## the benchmarks, side by side; also build/benchmarks.json
 	@$(PY) -m benchmarks

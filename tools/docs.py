@@ -6,6 +6,7 @@
 - roles/<role>/README.md from its meta/argument_specs.yml
 - docs/modules/<module>.md from the module's documentation
 - docs/kinds.md from the registry of kinds
+- docs/permissions.md and the policies of the deploy and plan roles, from what `make permissions` has recorded
 - roles/access/files/drift.json, the policy of the role that drift reports read with, from what the kinds ask
 - docs/controls.md and docs/controls.csv from tools/controls/data: security benchmarks, what enforces and shows them
 - README.md, between its marks: what the environments cost, from their plans and the table of prices
@@ -33,6 +34,7 @@ from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate im
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.table import default, unit_of
 from tools import controls, drift_policy
 from tools.environments import billable_stacks
+from tools.permissions import page as permissions
 from tools.results import ROOT
 
 COLLECTION = "innovate.platform"
@@ -297,6 +299,7 @@ def pages() -> dict[Path, str]:
     readme = ROOT / "README.md"
     result[drift_policy.POLICY] = drift_policy.policy()
     result |= controls.pages()
+    result |= permissions.files()
     result[readme] = marked(readme.read_text(), "cost", cost_lines(billable_stacks()))
     return result
 
@@ -305,6 +308,7 @@ def stale(wanted: Mapping[Path, str]) -> list[str]:
     """Return the pages that differ from what they should be, and those that should not exist."""
     differing = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     orphaned = [path for path in ROOT.glob("docs/modules/*.md") if path not in wanted]
+    orphaned += permissions.orphans()
     return sorted(str(path.relative_to(ROOT)) for path in (*differing, *orphaned))
 
 

@@ -17,7 +17,7 @@ import functools
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def _mentioned(place: Place) -> Iterator[Place]:
             yield from _by_name(module, item.id)
         elif isinstance(item, ast.Attribute):
             if isinstance(item.value, ast.Name) and item.value.id in ("self", "cls") and place.owner:
-                yield from _of_class(module, place.owner, item.attr)
+                yield from of_class(module, place.owner, item.attr)
             elif isinstance(item.value, ast.Name) and item.value.id in module.imports:
                 path, name = module.imports[item.value.id]
                 if not name:
@@ -135,14 +135,15 @@ def _by_name(module: Module, name: str) -> Iterator[Place]:
             yield from _by_name(load(path), imported)
 
 
-def _of_class(module: Module, name: str, method: str) -> Iterator[Place]:
+def of_class(module: Module, name: str, method: str) -> Iterator[Place]:
+    """Yield the method of a class, wherever it has it from."""
     if method in module.classes.get(name, {}):
         yield Place(module.path, name, method)
         return
     for base in module.bases.get(name, []):
         path = module.path if base in module.classes else module.imports.get(base, (module.path, ""))[0]
         if path != module.path or base in module.classes:
-            yield from _of_class(load(path), base, method)
+            yield from of_class(load(path), base, method)
 
 
 def _methods(module: Module, method: str) -> Iterator[Place]:
@@ -180,7 +181,16 @@ def _services() -> frozenset[str]:
 
 
 def named(place: Place) -> set[str]:
-    """Return the IAM actions of the operations that a function or constant names, of the services that it names."""
+    """Return the IAM actions of the reads that a function or constant names, of the services that it names."""
+    found = operations_named(place, lambda word: bool(_OPERATION.fullmatch(word)))
+    return {action(service, operation) for service, operation in found if _READ.fullmatch(operation)}
+
+
+def operations_named(place: Place, is_operation: Callable[[str], bool]) -> set[tuple[str, str]]:
+    """Return services and operations that a function or constant names.
+
+    :param is_operation: what a word looks like that may be one where no service is named beside it.
+    """
     node, module = _node(place), load(place.path)
     assert node is not None
     words = {item.value for item in ast.walk(node) if isinstance(item, ast.Constant) and isinstance(item.value, str)}
@@ -194,11 +204,11 @@ def named(place: Place) -> set[str]:
     found = set()
     for word in words:
         services = [service for service in near if word in operations(service)]
-        if not services and _OPERATION.fullmatch(word):
+        if not services and is_operation(word):
             # A table of settings, or what is handed to a helper: the file or one that it imports names the service.
             services = [service for service in _around(place.path) if word in operations(service)][:1]
         found |= {(service, operations(service)[word]) for service in services}
-    return {action(service, operation) for service, operation in found if _READ.fullmatch(operation)}
+    return found
 
 
 @functools.cache
@@ -228,7 +238,7 @@ def starts() -> Iterator[Place]:
         for name, methods in module.classes.items():
             yield from (Place(path, name, method) for method in PLANNING if method in methods)
             for base in module.bases[name]:
-                yield from (place for method in PLANNING for place in _of_class(module, base, method))
+                yield from (place for method in PLANNING for place in of_class(module, base, method))
     for part in ALWAYS:
         for path in sorted((UTILS / part).glob("*.py")) if (UTILS / part).is_dir() else [UTILS / part]:
             module = load(path)
