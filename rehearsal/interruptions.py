@@ -255,7 +255,7 @@ def observed(emulator: EmulatorState) -> Iterable[Thing]:
         for stack in stacks_of(account):
             scope = scope_type(stack)
             for name, kind in kinds.items():
-                elsewhere = name.startswith("organization") and not account.is_management
+                elsewhere = kind.central and not account.is_management
                 if kind.lookup or elsewhere or name.startswith("manifest"):
                     continue
                 for item in kind.observe(session, scope):

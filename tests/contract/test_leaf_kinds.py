@@ -171,3 +171,24 @@ def test_an_unchanged_run_asks_less_than_once_for_each_role_and_queue(session: S
         "ListSecrets",
     ]
     world.apply(resources, **ALL)
+
+
+def test_what_an_incident_denies_a_role_is_left_alone_and_what_it_allows_is_not(clean: World, session: Session) -> None:
+    trusted = {"role_name": "leaf-denied", "path": f"/innovate/{clean.stack}/", "assume_role_policy_document": trust("ec2.amazonaws.com")}
+    role = Resource("iam_role", "main", {**trusted, "policies": {"own": allow("sqs:ListQueues")}})
+    clean.apply([role])
+    denied = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    for name in ("AWSRevokeOlderSessions", "innovate-incident-INC-1-i-0123456789abcdef0"):
+        session.call(
+            "iam", "put_role_policy", RoleName="leaf-denied", PolicyName=name, PolicyDocument=json.dumps(denied)
+        )
+    assert actions(clean.plan([role])) == {}
+    allowed = json.dumps(allow("sqs:*"))
+    session.call(
+        "iam", "put_role_policy", RoleName="leaf-denied", PolicyName="innovate-incident-x", PolicyDocument=allowed
+    )
+    assert actions(clean.plan([role])) == {"iam_role.main": "update"}
+    clean.apply([role])
+    left = session.call("iam", "list_role_policies", RoleName="leaf-denied")["PolicyNames"]
+    assert left == ["AWSRevokeOlderSessions", "innovate-incident-INC-1-i-0123456789abcdef0", "own"]
+    clean.apply([role], **ALL)

@@ -39,6 +39,7 @@ class AccountAssignment(Kind):
     """
 
     name = "account_assignment"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "instance_arn": Property("str", required=True, immutable=True, doc="The organization's Identity Center."),
         "permission_set_arn": Property("str", required=True, immutable=True, doc="The permission set."),

@@ -20,6 +20,7 @@ class GuarddutyOrganizationConfiguration(Kind):
     """
 
     name = "guardduty_organization_configuration"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "detector_id": Property("str", required=True, immutable=True, doc="The administrator's detector."),
         "auto_enable_organization_members": Property(

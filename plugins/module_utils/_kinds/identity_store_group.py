@@ -28,6 +28,7 @@ class IdentityStoreGroup(Kind):
     """
 
     name = "identity_store_group"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "identity_store_id": Property("str", required=True, immutable=True, doc="The store that it is in."),
         "display_name": Property("str", required=True, doc="Its name, unique in the store."),

@@ -31,6 +31,7 @@ class Organization(Kind):
     """
 
     name = "organization"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "feature_set": Property(
             "str", default="ALL", immutable=True, choices=("ALL",), doc="Policies need all features."

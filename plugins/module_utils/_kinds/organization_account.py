@@ -38,6 +38,7 @@ class OrganizationAccount(Kind):
     """A member account (https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreateAccount.html)."""
 
     name = "organization_account"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "account_name": Property("str", required=True, doc="What people call it."),
         "email": Property(

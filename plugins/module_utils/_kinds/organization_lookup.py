@@ -22,7 +22,13 @@ class OrganizationLookup(Kind):
     properties: ClassVar[Mapping[str, Property]] = {
         "name": Property("str", required=True, doc="What references call it; an account is in one organization."),
     }
-    attributes = ("arn", "management_account_id", "management_account_principal")
+    attributes = (
+        "account_principal",
+        "arn",
+        "management_account_id",
+        "management_account_principal",
+        "partition",
+    )
     key = ("name",)
     taggable = False
     lookup = True
@@ -40,8 +46,10 @@ class OrganizationLookup(Kind):
     def _observed(session: Session, name: str, found: Mapping[str, Any]) -> Observed:
         account = found["MasterAccountId"]
         attributes = {
+            "account_principal": session.arn("iam", "root", region=""),
             "arn": found["Arn"],
             "management_account_id": account,
             "management_account_principal": session.arn("iam", "root", region="", account=account),
+            "partition": session.partition,
         }
         return Observed(found["Id"], {"name": name}, attributes)

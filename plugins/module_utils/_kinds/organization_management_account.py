@@ -20,6 +20,7 @@ class OrganizationManagementAccount(Kind):
     """
 
     name = "organization_management_account"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "organization_id": Property("str", required=True, immutable=True, doc="The organization."),
         "parent_id": Property("str", doc="The root or unit it is in; AWS recommends the root."),

@@ -27,6 +27,7 @@ class OrganizationPolicy(Kind):
     """A policy of any type (https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreatePolicy.html)."""
 
     name = "organization_policy"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "name": Property("str", required=True, doc="Unique among the policies of its type."),
         "description": Property("str", default="", doc="What it is for."),

@@ -18,6 +18,7 @@ class OrganizationPolicyAttachment(Kind):
     """A policy in force (https://docs.aws.amazon.com/organizations/latest/APIReference/API_AttachPolicy.html)."""
 
     name = "organization_policy_attachment"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "policy_id": Property("str", required=True, immutable=True, doc="The policy."),
         "target_id": Property("str", required=True, immutable=True, doc="The root, unit or account."),

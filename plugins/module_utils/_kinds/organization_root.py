@@ -21,6 +21,7 @@ class OrganizationRoot(Kind):
     """
 
     name = "organization_root"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "organization_id": Property("str", required=True, immutable=True, doc="The organization."),
         "policy_types": Property("set", doc="The policy types that are enabled; all others are disabled."),

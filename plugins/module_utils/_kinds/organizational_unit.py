@@ -18,6 +18,7 @@ class OrganizationalUnit(Kind):
     """An organizational unit (https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreateOrganizationalUnit.html)."""
 
     name = "organizational_unit"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "name": Property("str", required=True, doc="Unique under its parent."),
         "parent_id": Property(

@@ -78,6 +78,7 @@ class PermissionSet(Kind):
     """
 
     name = "permission_set"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "instance_arn": Property("str", required=True, immutable=True, doc="The organization's Identity Center."),
         "name": Property("str", required=True, immutable=True, doc="Its name; roles are named after it."),

@@ -36,6 +36,7 @@ from .identity_store_group import IdentityStoreGroup
 from .identity_store_group_lookup import IdentityStoreGroupLookup
 from .internet_gateway import InternetGateway
 from .kms_alias import KmsAlias
+from .kms_alias_lookup import KmsAliasLookup
 from .kms_key import KmsKey
 from .launch_template import LaunchTemplate
 from .log_group import LogGroup
@@ -94,6 +95,7 @@ _TYPES: tuple[type[Kind], ...] = (
     IdentityStoreGroupLookup,
     InternetGateway,
     KmsAlias,
+    KmsAliasLookup,
     KmsKey,
     LaunchTemplate,
     LogGroup,

@@ -38,30 +38,6 @@ SERVICES: Mapping[str, _Service] = {
         "AdminAccountId",
         ("list_organization_admin_accounts", "AdminAccounts", "AdminAccountId"),
     ),
-    "securityhub": _Service(
-        "securityhub",
-        "enable_organization_admin_account",
-        "disable_organization_admin_account",
-        "AdminAccountId",
-        "AdminAccountId",
-        ("list_organization_admin_accounts", "AdminAccounts", "AccountId"),
-    ),
-    "inspector2": _Service(
-        "inspector2",
-        "enable_delegated_admin_account",
-        "disable_delegated_admin_account",
-        "delegatedAdminAccountId",
-        "delegatedAdminAccountId",
-        ("list_delegated_admin_accounts", "delegatedAdminAccounts", "accountId"),
-    ),
-    "macie2": _Service(
-        "macie2",
-        "enable_organization_admin_account",
-        "disable_organization_admin_account",
-        "adminAccountId",
-        "adminAccountId",
-        ("list_organization_admin_accounts", "adminAccounts", "accountId"),
-    ),
     "cloudtrail": _Service(
         "cloudtrail",
         "register_organization_delegated_admin",
@@ -71,27 +47,20 @@ SERVICES: Mapping[str, _Service] = {
         ("", "", ""),
     ),
 }
-_NO_ADMIN = (
-    "AccountNotRegisteredException",
-    "BadRequestException",
-    "InvalidAccessException",
-    "ResourceNotFoundException",
-)
+_NO_ADMIN = ("AccountNotRegisteredException", "BadRequestException")
 
 
 class ServiceOrganizationAdmin(Kind):
     """Who administers a security service for the organization; the management account says so.
 
-    GuardDuty, Security Hub, Inspector and Macie ask in each Region, by their own APIs
-    (https://docs.aws.amazon.com/guardduty/latest/APIReference/API_EnableOrganizationAdminAccount.html,
-    https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_EnableOrganizationAdminAccount.html,
-    https://docs.aws.amazon.com/inspector/v2/APIReference/API_EnableDelegatedAdminAccount.html,
-    https://docs.aws.amazon.com/macie/latest/APIReference/admin.html). CloudTrail asks once, and its own API makes the
-    roles that it needs, which that of Organizations doesn't
+    GuardDuty asks in each Region
+    (https://docs.aws.amazon.com/guardduty/latest/APIReference/API_EnableOrganizationAdminAccount.html). CloudTrail asks
+    once, and its own API makes the roles that it needs, which that of Organizations doesn't
     (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_RegisterOrganizationDelegatedAdmin.html).
     """
 
     name = "service_organization_admin"
+    central = True
     properties: ClassVar[Mapping[str, Property]] = {
         "service": Property(
             "str", required=True, immutable=True, choices=tuple(SERVICES), doc="The service that is delegated."
@@ -112,7 +81,7 @@ class ServiceOrganizationAdmin(Kind):
         session.call(
             service.client,
             service.enable,
-            retry_on=["AccountNotFoundException", "ConflictException", "InternalException"],
+            retry_on=["AccountNotFoundException", "ConflictException"],
             missing=["AccountRegisteredException"],
             attempts=6,
             **{service.account: wanted["account_id"]},
@@ -149,9 +118,8 @@ def _listed(session: Session, name: str) -> list[Observed]:
             ServicePrincipal="cloudtrail.amazonaws.com",
         )
         return [_observed(name, item["Id"]) for item in accounts]
-    # While there is no organization, the services have no better word for it.
-    missing = ["BadRequestException", "InvalidAccessException", "AccessDeniedException"]
-    found = session.pages(service.client, operation, key, missing=missing)
+    # While there is no organization, GuardDuty has no better word for it.
+    found = session.pages(service.client, operation, key, missing=["BadRequestException"])
     return [_observed(name, item[member]) for item in found]
 
 

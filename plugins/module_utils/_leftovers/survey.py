@@ -15,12 +15,9 @@ from .judgement import Left, judged
 from .listing import listing
 
 _PATH = "/innovate/"
-_NOT_OF_AN_ENVIRONMENT = ("account_assignment", "identity_", "organization", "permission_set")
-ASKED: dict[str, Kind] = {
-    name: kind for name, kind in KINDS.items() if not (kind.lookup or name.startswith(_NOT_OF_AN_ENVIRONMENT))
-}
-"""Every kind that an environment's account can have: an organization and its Identity Center are asked elsewhere, and
-refuse to answer here; look-ups own nothing."""
+ASKED: dict[str, Kind] = {name: kind for name, kind in KINDS.items() if not (kind.lookup or kind.central)}
+"""Every kind that an environment's account can have: what is the organization's is asked elsewhere, and refuses to
+answer here; look-ups own nothing."""
 
 
 def survey(session: Session, stacks: Iterable[str], access_role: str, meant: Sequence[str] = ()) -> Left:
