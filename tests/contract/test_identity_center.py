@@ -181,6 +181,15 @@ def test_people_get_what_is_declared_and_a_second_run_only_reads(reader: Reader)
     assert len(calls) <= 3 + 8 + 10, sorted(calls)
 
 
+def test_roles_in_accounts_are_found_without_knowing_their_suffix(reader: Reader) -> None:
+    reader.world.apply(resources(CENTER))
+    role = Resource("iam_role_lookup", "read", {"role_name": "AWSReservedSSO_Read_*"})
+    (change,) = World(reader.inside("dev"), KINDS, "eks-dev").plan([role]).changes
+    arn = str(change.attribute("arn"))
+    assert ":role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Read_" in arn
+    assert arn.split(":")[4] == reader.accounts["dev"]
+
+
 def test_a_change_reaches_the_accounts_that_have_the_permission_set(reader: Reader) -> None:
     reader.world.apply(resources(CENTER))
     changed = replace(CENTER, permission_sets=[replace(READ, managed_policies=["SecurityAudit"])])
