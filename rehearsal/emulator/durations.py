@@ -41,6 +41,9 @@ DURATIONS: dict[str, Duration] = {
     "rds-snapshot": Duration(
         3, f"{_RDS}/USER_CreateSnapshot.html: depends on what changed; usual for little data: 2 to 5"
     ),
+    "ebs-snapshot": Duration(
+        2, "EBS user guide: depends on how much has changed, minutes to hours; usual for a few gigabytes: 1 to 3"
+    ),
     "natgateway": Duration(2, "EC2 API reference, CreateNatGateway: pending for a few minutes; usual: 1.5 to 2"),
     "vpc-endpoint": Duration(2, "an interface endpoint is pending until its interfaces are there; usual: 1 to 3"),
     "delete": Duration(

@@ -1066,21 +1066,6 @@ def describe_tags(call: Call) -> dict[str, Any]:
     return answer
 
 
-@operation("ec2", "DescribeSnapshots")
-def describe_snapshots(call: Call) -> dict[str, Any]:
-    """Moto doesn't look at owners: ``self`` is the caller, ``amazon`` everybody else here."""
-    answer = call.forward()
-    owners = call.get("OwnerIds", [])
-    if owners:
-        wanted = {call.account if owner == "self" else owner for owner in owners}
-        answer["Snapshots"] = [
-            item
-            for item in answer.get("Snapshots", [])
-            if item["OwnerId"] in wanted or ("amazon" in wanted and item["OwnerId"] != call.account)
-        ]
-    return answer
-
-
 @operation("ec2", "DescribeVpcEndpointServices")
 def describe_vpc_endpoint_services(call: Call) -> dict[str, Any]:
     """Moto names the zones of all regions."""

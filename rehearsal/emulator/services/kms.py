@@ -47,3 +47,28 @@ def use_key(call: Call) -> dict[str, Any]:
     if key is not None and not key.enabled:
         raise AwsError("DisabledException", f"{key.arn} is disabled.")
     return call.forward()
+
+
+def is_managed_by_aws(key: Any) -> bool:
+    """Whether a key is one that a service of AWS made for itself in the account: alias/aws/ebs and the like."""
+    return any(alias.startswith("alias/aws/") for alias in key.aliases)
+
+
+@operation("kms", "DescribeKey")
+def describe_key(call: Call) -> dict[str, Any]:
+    """For moto all keys are the customer's (https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html)."""
+    answer = call.forward()
+    metadata = answer["KeyMetadata"]
+    key = kms_backends[call.account][call.region].keys.get(metadata["KeyId"])
+    if key is not None and is_managed_by_aws(key):
+        metadata["KeyManager"] = "AWS"
+    return answer
+
+
+@operation("kms", "DisableKey", "EnableKey")
+def switch_key(call: Call) -> dict[str, Any]:
+    """Nobody switches a key of a service of AWS's."""
+    key = _key(call)
+    if is_managed_by_aws(key):
+        raise AwsError("UnsupportedOperationException", f"{key.arn} is managed by AWS.")
+    return call.forward()
