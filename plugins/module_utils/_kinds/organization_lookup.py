@@ -23,6 +23,7 @@ class OrganizationLookup(Kind):
         "name": Property("str", required=True, doc="What references call it; an account is in one organization."),
     }
     attributes = (
+        "account_id",
         "account_principal",
         "arn",
         "management_account_id",
@@ -46,8 +47,9 @@ class OrganizationLookup(Kind):
     def _observed(session: Session, name: str, found: Mapping[str, Any]) -> Observed:
         account = found["MasterAccountId"]
         attributes = {
-            "account_principal": session.arn("iam", "root", region=""),
             "arn": found["Arn"],
+            "account_id": session.account_id,
+            "account_principal": session.arn("iam", "root", region=""),
             "management_account_id": account,
             "management_account_principal": session.arn("iam", "root", region="", account=account),
             "partition": session.partition,
