@@ -171,10 +171,13 @@ def of(asked: Asked) -> list[str]:
 
 
 def gone(asked: Asked) -> bool:
-    """Whether a request names nothing that there is: EC2 says so before it asks what the caller may.
+    """Whether a request names nothing that there is: the service says so before it asks what the caller may.
 
-    Only where the resource is found by what hangs on it: the route table of an association that is no more.
+    Only where the resource is found by what hangs on it: the route table of an association that is no more, the key of
+    an alias that isn't there.
     """
+    if asked.service == "kms":
+        return any(_is_unknown_alias(asked, str(asked.params.get(name, ""))) for name in ("KeyId", "TargetKeyId"))
     return asked.operation == "DisassociateRouteTable" and asked.service == "ec2" and not list(_ec2(asked))
 
 
@@ -299,6 +302,13 @@ def key_arn(asked: Asked, identifier: str) -> str:
     backend = kms_backends[asked.account][asked.region]
     found = backend.keys.get(backend.any_id_to_key_id(identifier))
     return str(found.arn) if found else asked.arn(f"key/{identifier.rpartition('/')[2]}", service="kms")
+
+
+def _is_unknown_alias(asked: Asked, identifier: str) -> bool:
+    backend = kms_backends[asked.account][asked.region]
+    name = backend.get_alias_name(identifier)
+    # What moto makes when it is first named is there.
+    return name.startswith("alias/") and not name.startswith("alias/aws/") and not backend.alias_exists(name)
 
 
 def _kms(asked: Asked) -> Iterator[str]:

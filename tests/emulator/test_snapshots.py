@@ -108,3 +108,11 @@ def test_what_awss_own_key_encrypts_is_not_shared(two: Two) -> None:
     assert refused(two.mine("ec2").modify_snapshot_attribute, SnapshotId=made, **sharing) == "OperationNotPermitted"
     under = two.mine("ec2").copy_snapshot(SourceRegion=REGION, SourceSnapshotId=made, Encrypted=True, KmsKeyId=two.key)
     share(two, under["SnapshotId"])
+
+
+def test_a_key_is_not_found_by_an_alias_that_is_not_there_whatever_the_caller_may(two: Two) -> None:
+    two.mine.state.admin("enforcement", "POST")
+    try:
+        assert refused(two.theirs("kms").describe_key, KeyId="alias/nothing") == "NotFoundException"
+    finally:
+        two.mine.state.admin("enforcement", "DELETE")
