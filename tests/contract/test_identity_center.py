@@ -212,6 +212,14 @@ def test_what_an_interrupted_run_did_not_provision_is_found(reader: Reader) -> N
     assert actions(reader.world.plan(resources(changed))) == {}
 
 
+def test_a_policy_that_was_attached_without_an_answer_is_attached(reader: Reader) -> None:
+    # The second attempt is told of a conflict, as if somebody were at it.
+    reader.page("faults?what=reset&moment=after&only=sso-admin:AttachManagedPolicyToPermissionSet&every=1&most=1")
+    reader.world.apply(resources(CENTER))
+    assert reader.page("faults", "DELETE")["struck"] == {"reset": 1}
+    assert reader.policies("dev") == ["ReadOnlyAccess"]
+
+
 def test_tags_alone_are_not_provisioned(reader: Reader) -> None:
     reader.world.apply(resources(CENTER))
     mark = reader.page("calls", "GET")["mark"]

@@ -20,7 +20,7 @@ from .._engine.kind import STACK_TAG, Pending, Scope
 from .._engine.observe import side_by_side
 from . import _organizations
 from ._once import once
-from ._session import Session
+from ._session import Session, error_code
 from ._tags import tag_dict
 
 _Item = TypeVar("_Item")
@@ -74,9 +74,25 @@ def each(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_
     return side_by_side(function, items, workers=_WORKERS)
 
 
-def change(session: Session, operation: str, /, *, missing: Iterable[str] = (), **params: Any) -> dict[str, Any]:
+def change(
+    session: Session, operation: str, /, *, missing: Iterable[str] = (), attempts: int = 40, **params: Any
+) -> dict[str, Any]:
     """Call an operation that changes something; what is only busy is waited out."""
-    return session.call(SERVICE, operation, retry_on=BUSY, attempts=40, missing=missing, **params)
+    return session.call(SERVICE, operation, retry_on=BUSY, attempts=attempts, missing=missing, **params)
+
+
+def add(session: Session, operation: str, is_there: Callable[[], bool], /, **params: Any) -> None:
+    """Call an operation that answers with the same error when it is busy and when what is added is there already.
+
+    It may be there since the answer to a first attempt got lost.
+    """
+    try:
+        session.call(SERVICE, operation, retry_on=["ThrottlingException"], **params)
+    except EngineError as error:
+        if error_code(error) != "ConflictException":
+            raise
+        if not is_there():
+            change(session, operation, **params)
 
 
 def groups(session: Session, scope: Scope) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ class IdentityStoreGroup(Kind):
             members = None
             if with_members:
                 names = _identity_center.users(session, scope)
-                members = [names.get(user, user) for user in _members(session, group)]
+                members = sorted(names.get(user, user) for user in _members(session, group))
             return self._observed(group, members)
 
         return _identity_center.each(one, found)

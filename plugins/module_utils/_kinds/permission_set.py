@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Obstacle, Pending, Property, Scope, Wanted
 from .._engine.plan import differences
 from .._engine.resource import is_known
 from . import _identity_center
-from ._identity_center import MISSING, SERVICE, Found, change
+from ._identity_center import MISSING, SERVICE, Found, add, change
 from ._policies import document, parsed, policy_problems, same_policy
 from ._session import Session
 from ._shapes import violations
@@ -130,6 +131,7 @@ class PermissionSet(Kind):
         made = change(
             session,
             "create_permission_set",
+            attempts=5,
             InstanceArn=wanted["instance_arn"],
             Name=wanted["name"],
             Tags=tag_list(wanted.tags),
@@ -219,29 +221,24 @@ class PermissionSet(Kind):
         if "managed_policies" in changed:
             there = {managed_name(item) for item in observed.properties["managed_policies"]}
             target = {managed_name(item) for item in wanted["managed_policies"]}
-            for operation, names in (("detach", there - target), ("attach", target - there)):
-                for name in sorted(names):
-                    preposition = "from" if operation == "detach" else "to"
-                    change(
-                        session,
-                        f"{operation}_managed_policy_{preposition}_permission_set",
-                        missing=MISSING if operation == "detach" else (),
-                        ManagedPolicyArn=_policy_arn(session, name),
-                        **about,
-                    )
+            for name in sorted(there - target):
+                arn = _policy_arn(session, name)
+                operation = "detach_managed_policy_from_permission_set"
+                change(session, operation, missing=MISSING, ManagedPolicyArn=arn, **about)
+            for name in sorted(target - there):
+                arn = _policy_arn(session, name)
+                operation = "attach_managed_policy_to_permission_set"
+                add(session, operation, partial(_has_policy, session, about, arn), ManagedPolicyArn=arn, **about)
         if "customer_managed_policy_references" in changed:
             present = _references(observed.properties["customer_managed_policy_references"])
             meant = _references(wanted["customer_managed_policy_references"])
-            for operation, references in (("detach", present - meant), ("attach", meant - present)):
-                for name, path in sorted(references):
-                    preposition = "from" if operation == "detach" else "to"
-                    change(
-                        session,
-                        f"{operation}_customer_managed_policy_reference_{preposition}_permission_set",
-                        missing=MISSING if operation == "detach" else (),
-                        CustomerManagedPolicyReference={"Name": name, "Path": path},
-                        **about,
-                    )
+            for reference in _in_api(present - meant):
+                operation = "detach_customer_managed_policy_reference_from_permission_set"
+                change(session, operation, missing=MISSING, CustomerManagedPolicyReference=reference, **about)
+            for reference in _in_api(meant - present):
+                operation = "attach_customer_managed_policy_reference_to_permission_set"
+                is_there = partial(_has_reference, session, about, reference)
+                add(session, operation, is_there, CustomerManagedPolicyReference=reference, **about)
         if "inline_policy" in changed:
             if wanted.get("inline_policy"):
                 text = document(parsed(wanted["inline_policy"]))
@@ -266,23 +263,37 @@ def _policy_arn(session: Session, name: str) -> str:
     return session.arn("iam", f"policy/{name}", region="", account="aws")
 
 
+def _in_api(references: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"Name": name, "Path": path} for name, path in sorted(references)]
+
+
+def _managed(session: Session, about: Mapping[str, Any]) -> list[str]:
+    operation = "list_managed_policies_in_permission_set"
+    found = session.pages(SERVICE, operation, "AttachedManagedPolicies", missing=MISSING, **about)
+    return [item["Arn"] for item in found]
+
+
+def _customer_managed(session: Session, about: Mapping[str, Any]) -> list[dict[str, str]]:
+    operation = "list_customer_managed_policy_references_in_permission_set"
+    found = session.pages(SERVICE, operation, "CustomerManagedPolicyReferences", missing=MISSING, **about)
+    return [_flat(item) for item in found]
+
+
+def _has_policy(session: Session, about: Mapping[str, Any], arn: str) -> bool:
+    return arn in _managed(session, about)
+
+
+def _has_reference(session: Session, about: Mapping[str, Any], reference: Mapping[str, str]) -> bool:
+    return _flat(reference) in _customer_managed(session, about)
+
+
 def _read(session: Session, instance: str, found: Found, foreign: str) -> Observed:
     about: dict[str, Any] = {"InstanceArn": instance, "PermissionSetArn": found.arn}
-    managed = session.pages(
-        SERVICE, "list_managed_policies_in_permission_set", "AttachedManagedPolicies", missing=MISSING, **about
-    )
-    references = session.pages(
-        SERVICE,
-        "list_customer_managed_policy_references_in_permission_set",
-        "CustomerManagedPolicyReferences",
-        missing=MISSING,
-        **about,
-    )
     inline = session.call(SERVICE, "get_inline_policy_for_permission_set", missing=MISSING, **about)
     boundary = session.call(SERVICE, "get_permissions_boundary_for_permission_set", missing=MISSING, **about)
     policies = {
-        "managed_policies": [item["Arn"] for item in managed],
-        "customer_managed_policy_references": [_flat(item) for item in references],
+        "managed_policies": _managed(session, about),
+        "customer_managed_policy_references": _customer_managed(session, about),
         "inline_policy": parsed(inline.get("InlinePolicy")) or {},
         "permissions_boundary": _flat_boundary(boundary.get("PermissionsBoundary") or {}),
     }
