@@ -17,7 +17,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._leftovers.listi
 from ansible_collections.innovate.platform.plugins.module_utils._leftovers.survey import ASKED
 from ansible_collections.innovate.platform.plugins.module_utils._plan.obstacles import remaining
 from ansible_collections.innovate.platform.plugins.module_utils._run.lock import PREFIX
-from ansible_collections.innovate.platform.plugins.plugin_utils.consent import Environment, problems_of
+from ansible_collections.innovate.platform.plugins.plugin_utils.consent import Environment, not_consented, problems_of
 
 DESTROYED = ["db_instance.main"]
 DEV = Environment("dev", allowed=True, destroyed=DESTROYED)
@@ -43,6 +43,7 @@ CONSENT: dict[str, tuple[list[Environment], Any, list[str], list[str]]] = {
     "no database named": ([Environment("dev", allowed=True)], "dev", [], ["while its database stays"]),
     "a pattern": ([Environment("dev", allowed=True, destroyed=["db_*"])], "dev", [], []),
     "texts of the command line": ([Environment("dev", "yes", "db_instance.main", "false")], "dev", [], []),
+    "another direction": ([DEV], "dev", ["platform_state"], ["leave -e platform_state out"]),
     "a protected cluster": ([Environment("dev", True, DESTROYED, "True")], "dev", [], ["dev is protected"]),
 }
 
@@ -52,6 +53,28 @@ def test_a_teardown_takes_what_was_typed_and_what_the_inventory_says(
     environments: list[Environment], confirm: Any, extra: list[str], sentences: list[str]
 ) -> None:
     found = problems_of(environments, confirm, extra)
+    assert len(found) == len(sentences), found
+    for sentence, problem in zip(sentences, found, strict=True):
+        assert sentence in problem
+
+
+@pytest.mark.parametrize(
+    ("consent", "environments", "extra", "confirmed", "sentences"),
+    [
+        ("none", [PROD], [], [], []),
+        ("allowed", [DEV], [], [], []),
+        ("allowed", [DEV, PROD], [], ["dev", "prod"], ["prod may not be taken down"]),
+        ("allowed", [DEV], ["teardown_allowed"], [], ["teardown_allowed is for the inventory to say"]),
+        ("confirmed", [DEV], [], ["dev"], []),
+        ("confirmed", [DEV, STAGE], [], ["dev"], ["nobody was asked whether environment stage is to go"]),
+        ("confirmed", [PROD], [], ["prod"], ["prod may not be taken down"]),
+        ("confirmed", [], [], [], []),
+    ],
+)
+def test_consent_is_asked_for_once_more_before_the_first_deletion(
+    consent: str, environments: list[Environment], extra: list[str], confirmed: list[str], sentences: list[str]
+) -> None:
+    found = not_consented(consent, environments, extra, confirmed)
     assert len(found) == len(sentences), found
     for sentence, problem in zip(sentences, found, strict=True):
         assert sentence in problem
@@ -157,6 +180,13 @@ def test_a_lock_stays_with_its_stack() -> None:
     left = judged({"eks-dev": {"kms_key": [key]}}, listed, {}, ASKED)
     assert [row["id"] for row in left.kept] == ["key-1", f"{PREFIX}eks-dev"]
     assert [row["id"] for row in left.leaked] == [f"{PREFIX}vpc-dev"]
+
+
+def test_a_lock_stays_with_a_stack_that_is_meant_to_stay() -> None:
+    """Its role has no path that tells whose it is, so the stack itself isn't found."""
+    listed = [Found("ssm_parameter", f"{PREFIX}resources-access-drift", "drift", mark="its name")]
+    assert judged({}, listed, {}, ASKED, ["resources-access-*"]).leaked == []
+    assert judged({}, listed, {}, ASKED).leaked != []
 
 
 def test_what_belongs_to_the_account_stays_with_it() -> None:

@@ -102,7 +102,7 @@ def judged(
         address = found.tags.get(ADDRESS_TAG, "")
         row = _row(found.kind, found.id, found.name, found.stack, address, found.properties)
         locked = found.id.removeprefix(LOCKS) if found.id.startswith(LOCKS) else ""
-        if locked and locked in {kept["stack"] for kept in left.kept}:
+        if locked and (is_meant(locked) or locked in {kept["stack"] for kept in left.kept}):
             # A lock goes with its stack, and something of that is still there.
             row = {**row, "stack": locked, "properties": None}
             left.kept.append({**row, "reason": f"it is the lock of stack {locked}, of which something is kept"})
