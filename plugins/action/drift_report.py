@@ -20,7 +20,12 @@ from ansible_collections.innovate.platform.plugins.plugin_utils import run_direc
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.junit import junit
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.lines import headline, lines
 from ansible_collections.innovate.platform.plugins.plugin_utils.drift.page import page
-from ansible_collections.innovate.platform.plugins.plugin_utils.output import is_for_a_program, unwritable
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import (
+    hidden_results,
+    is_for_a_program,
+    printable,
+    unwritable,
+)
 
 _FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "html": page,
@@ -52,6 +57,7 @@ class ActionModule(ActionBase):
         )
         limits, problems = parse(arguments["fail_at"])
         problems += run_directory.problems()
+        problems += hidden_results()
         problems += _file_problems(arguments)
         if problems:
             return {"failed": True, "changed": False, "problems": problems, "msg": message(problems)}
@@ -60,9 +66,9 @@ class ActionModule(ActionBase):
         return self._report(arguments, limits)
 
     def _report(self, arguments: Mapping[str, Any], limits: Mapping[str, int]) -> dict[str, Any]:
-        failures = run_directory.items("failures.jsonl")
+        failures = run_directory.items(run_directory.FAILURES)
         document = compose(
-            run_directory.items("plan.jsonl"),
+            run_directory.items(run_directory.PLANS),
             failures,
             [survey for survey in arguments["surveys"] if "host" in survey and not survey.get("failed")],
             generated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -83,7 +89,7 @@ class ActionModule(ActionBase):
                 problems.append(f"{form}: {arguments[form]} can't be written: {error.strerror}")
         found = lines(document)
         for line in found:
-            self._display.display(line, stderr=is_for_a_program())
+            self._display.display(printable(line), stderr=is_for_a_program())
         return {
             "failed": bool(document["failed"] or problems),
             "changed": False,

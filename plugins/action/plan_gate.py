@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import message
 from ansible_collections.innovate.platform.plugins.module_utils._plan.document import (
@@ -21,8 +22,13 @@ from ansible_collections.innovate.platform.plugins.module_utils._plan.document i
 from ansible_collections.innovate.platform.plugins.module_utils._plan.obstacles import remaining
 from ansible_collections.innovate.platform.plugins.module_utils._preflight.findings import findings, notes
 from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
+from ansible_collections.innovate.platform.plugins.plugin_utils.consent import CONSENTS, Environment, not_consented
 from ansible_collections.innovate.platform.plugins.plugin_utils.cost.estimate import estimate
-from ansible_collections.innovate.platform.plugins.plugin_utils.output import unwritable
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import hidden_results, unwritable
+
+APPROVED = "approved.json"
+_OWN = ("platform_consent", "platform_pass")
+"""What playbooks tell their passes. From the command line it would be the same in all of them."""
 
 
 class ActionModule(ActionBase):
@@ -41,12 +47,20 @@ class ActionModule(ActionBase):
                 "plan_out": {"type": "path"},
                 "plan_in": {"type": "path"},
                 "plan_digest": {"type": "str"},
+                "consent": {"type": "str", "choices": ["none", "allowed", "confirmed"], "default": "none"},
             }
         )
+        extra = load_extra_vars(self._loader)
         if arguments["step"] == "begin":
             result = begin(arguments)
+            result["problems"] += [
+                f"{name} is for the playbooks to say: leave -e {name} out" for name in _OWN if name in extra
+            ]
         else:
             result = decide(arguments, applying=not self._task.check_mode)
+            if not self._task.check_mode:
+                environments = _environments(task_vars or {}, result["changing"])
+                result["problems"] += not_consented(arguments["consent"], environments, extra, _confirmed())
         for note in result.pop("notes", ()):
             self._display.warning(note)
         problems = list(dict.fromkeys(result.pop("problems")))
@@ -57,9 +71,15 @@ class ActionModule(ActionBase):
 
 def begin(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is wrong with the files, and with the way in which plans are gathered."""
-    problems = run_directory.problems()
+    problems = run_directory.problems() + hidden_results()
+    for name in ("plan_out", "plan_in", "plan_digest"):
+        if arguments[name] is not None and not arguments[name].strip():
+            # A variable that was empty; whoever gave it didn't mean to go without.
+            problems.append(f"{name} is empty: give it a value, or leave it out")
     if arguments["plan_out"]:
         problems += unwritable("plan_out", Path(arguments["plan_out"]))
+        if arguments["plan_in"] and Path(arguments["plan_out"]).resolve() == Path(arguments["plan_in"]).resolve():
+            problems.append("plan_out and plan_in name the same file, which is the approved plan: name another one")
     _approved, found = read("plan_in", arguments["plan_in"])
     digest = arguments["plan_digest"]
     if digest and not (digest.startswith("sha256:") and len(digest) == len("sha256:") + 64):
@@ -72,13 +92,18 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
 
     :param applying: whether this run goes on to carry it out.
     """
-    plans = latest(run_directory.items("plan.jsonl"))
+    plans = latest(run_directory.items(run_directory.PLANS))
     cost = estimate(plans)
     document = collect(plans, {name: cost[name] for name in ("before", "after", "currency", "as_of", "unknown")})
+    # First, since `plan_out` is written below.
+    approved, unread = read("plan_in", arguments["plan_in"])
     problems = [
-        f"{failure['host']}: {problem}"
-        for failure in run_directory.items("failures.jsonl")
-        for problem in failure["problems"]
+        *run_directory.problems(),
+        *(
+            f"{failure['host']}: {problem}"
+            for failure in run_directory.items(run_directory.FAILURES)
+            for problem in failure["problems"]
+        ),
     ]
     problems += [f"{plan['host']}: {problem}" for plan in plans for problem in plan.get("problems") or ()]
     problems += findings(plans, applying=applying)
@@ -88,8 +113,7 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
             Path(arguments["plan_out"]).write_text(dump(document), encoding="utf-8")
         except OSError as error:
             problems.append(f"plan_out can't be written: {error}")
-    approved, found = read("plan_in", arguments["plan_in"])
-    problems += found
+    problems += unread
     if approved is not None:
         problems += differences(approved, document)
     digest = arguments["plan_digest"]
@@ -97,6 +121,7 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
         problems.append(f"the plan with the digest {digest} was approved, this one has {document['digest']}")
     return {
         "problems": problems,
+        **({"approved": _kept(document)} if (approved is not None or digest) and not problems else {}),
         "notes": notes(plans),
         "cost": document["cost"],
         "digest": document["digest"],
@@ -109,3 +134,21 @@ def decide(arguments: Mapping[str, Any], *, applying: bool) -> dict[str, Any]:
             }
         ),
     }
+
+
+def _kept(document: Mapping[str, Any]) -> str:
+    """Keep the plan that was approved where nobody changes it, for each stack to look at before its first change."""
+    path = run_directory.ensure() / APPROVED
+    path.write_text(dump(document), encoding="utf-8")
+    return str(path)
+
+
+def _confirmed() -> list[str]:
+    """Return the environments whose names were typed in, as ``innovate.platform.teardown_consent`` noted."""
+    return [name for item in run_directory.items(CONSENTS) for name in item["environments"]]
+
+
+def _environments(variables: Mapping[str, Any], changing: Sequence[str]) -> list[Environment]:
+    """Return the environments in which something is to be done."""
+    members = set(variables.get("groups", {}).get("environments", []))
+    return [Environment.of(host, variables["hostvars"][host]) for host in changing if host in members]

@@ -11,7 +11,8 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import message
-from ansible_collections.innovate.platform.plugins.plugin_utils.consent import Environment, problems_of
+from ansible_collections.innovate.platform.plugins.plugin_utils import run_directory
+from ansible_collections.innovate.platform.plugins.plugin_utils.consent import CONSENTS, Environment, problems_of
 
 
 class ActionModule(ActionBase):
@@ -30,18 +31,11 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         members = set(variables.get("groups", {}).get(arguments["group"], []))
         hosts = [host for host in variables.get("ansible_play_hosts_all", []) if host in members]
-        found = [_environment(host, variables["hostvars"][host]) for host in hosts]
+        found = [Environment.of(host, variables["hostvars"][host]) for host in hosts]
         extra = load_extra_vars(self._loader)
         problems = problems_of(found, arguments["confirm"], extra, planning=self._task.check_mode)
         if problems:
             return {"failed": True, "changed": False, "problems": problems, "msg": message(problems)}
-        return {"changed": False, "environments": sorted(item.name for item in found)}
-
-
-def _environment(host: str, variables: Mapping[str, Any]) -> Environment:
-    return Environment(
-        name=str(variables.get("platform_environment", host)),
-        allowed=variables.get("teardown_allowed"),
-        destroyed=variables.get("rds_allow_destroy", ()),
-        protected=variables.get("eks_deletion_protection", False),
-    )
+        names = sorted(item.name for item in found)
+        run_directory.append(CONSENTS, {"environments": names})
+        return {"changed": False, "environments": names}

@@ -38,6 +38,7 @@ from ansible_collections.innovate.platform.plugins.plugin_utils.output import is
 
 GATE = "innovate.platform.plan_gate"
 DRIFT = "innovate.platform.drift_report"
+_OURS = "innovate.platform."
 TAKEN = (
     "stack",
     "account",
@@ -69,8 +70,9 @@ class CallbackModule(CallbackBase):
         self._shown = 0
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Make the run's directory before any module starts."""
-        run_directory.ensure()
+        """Begin with nothing, before any module starts: a command may have several playbooks, each with its plan."""
+        self._planned, self._applied, self._shown = [], [], 0
+        run_directory.start_gathering()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Show the plan before anybody decides on it."""
@@ -81,9 +83,13 @@ class CallbackModule(CallbackBase):
             self._shown = max(self._shown, len(self._planned))
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Take what a module planned or did."""
+        """Take what a module planned or did; what is hidden from everybody is hidden from the gate as well."""
+        host = result.host.get_name()
         for item in _results(result.result):
-            self._take(result.host.get_name(), item)
+            self._take(host, item)
+            if "censored" in item and result.task.action.startswith(_OURS):
+                problem = "no_log hides what it planned: take no_log from the task (secrets are hidden in any case)"
+                self._note_failure(host, result, [problem])
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Take what was done before it failed, and that it failed."""
@@ -91,9 +97,11 @@ class CallbackModule(CallbackBase):
         for item in _results(result.result):
             self._take(host, item)
             if item.get("failed") and result.task.action not in (GATE, DRIFT):
-                problems = item.get("problems") or [str(item.get("msg", "failed"))]
-                failure = {"host": host, "task": result.task.get_name(), "problems": problems}
-                run_directory.append("failures.jsonl", failure)
+                self._note_failure(host, result, item.get("problems") or [str(item.get("msg", "failed"))])
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Note that nobody knows what would be done there."""
+        self._note_failure(result.host.get_name(), result, ["it can't be reached, so nobody knows what is there"])
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Show what hasn't been shown: a plan that nobody decided on, or what was done."""
@@ -101,6 +109,11 @@ class CallbackModule(CallbackBase):
             self._show_applied()
         elif len(self._planned) > self._shown:
             self._show_plan()
+
+    @staticmethod
+    def _note_failure(host: str, result: Any, problems: list[str]) -> None:
+        failure = {"host": host, "task": result.task.get_name(), "problems": problems}
+        run_directory.append(run_directory.FAILURES, failure)
 
     def _take(self, host: str, result: Mapping[str, Any]) -> None:
         if not {"stack", "account", "changes", "applied"} <= set(result):
@@ -110,7 +123,7 @@ class CallbackModule(CallbackBase):
             self._applied.append(taken)
         else:
             self._planned.append(taken)
-            run_directory.append("plan.jsonl", taken)
+            run_directory.append(run_directory.PLANS, taken)
 
     def _show_plan(self) -> None:
         document = collect(self._planned)

@@ -34,6 +34,14 @@ options:
   plan_digest:
     description: The digest of an approved plan, C(sha256:...), where the file itself isn't at hand.
     type: str
+  consent:
+    description:
+      - What a deletion in an environment needs, a last time before the first one. Without effect in check mode.
+      - V(allowed) is C(teardown_allowed=true) in its inventory. V(confirmed) is that, and that its name was typed in
+        where M(innovate.platform.teardown_consent) asked for it.
+    type: str
+    choices: [none, allowed, confirmed]
+    default: none
 attributes:
   check_mode:
     support: full
@@ -76,6 +84,11 @@ cost:
   returned: O(step=decide)
   type: dict
   sample: {before: 0.0, after: 199.41, currency: USD, as_of: "2026-11-22", unknown: []}
+approved:
+  description: The plan, where O(plan_in) or O(plan_digest) approved it, as a file of the run for C(approved_plan).
+  returned: O(step=decide), when it was approved
+  type: str
+  sample: /tmp/innovate-platform-k3v0xz1q/approved.json
 problems:
   description: What speaks against going on, a sentence each.
   returned: on failure

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 DATABASE = "db_instance.main"
+CONSENTS = "consents.jsonl"
+"""The file of the run's directory in which the environments stand whose names were typed in."""
 _TRUE = ("1", "on", "true", "yes", "y", "t")
 
 
@@ -27,6 +29,16 @@ class Environment:
     destroyed: Any = ()
     protected: Any = False
 
+    @classmethod
+    def of(cls, host: str, variables: Mapping[str, Any]) -> Environment:
+        """Return what the variables of a host say."""
+        return cls(
+            name=str(variables.get("platform_environment", host)),
+            allowed=variables.get("teardown_allowed"),
+            destroyed=variables.get("rds_allow_destroy", ()),
+            protected=variables.get("eks_deletion_protection", False),
+        )
+
 
 def problems_of(
     environments: Sequence[Environment], confirm: Any, extra: Collection[str], *, planning: bool = False
@@ -40,14 +52,39 @@ def problems_of(
     names = sorted({environment.name for environment in environments})
     if not names:
         return ["nothing to take down: none of these inventories has an environment (-i inventories/dev)"]
-    found = _confirmed(names, confirm, planning=planning)
-    if "teardown_allowed" in extra:
-        found.append(
-            "teardown_allowed is for the inventory to say, where a change is reviewed: leave -e teardown_allowed out"
-        )
+    found = _confirmed(names, confirm, planning=planning) + _not_from_the_command_line(extra)
+    if "platform_state" in extra:
+        found.append("teardown.yml takes down, whatever platform_state says: leave -e platform_state out")
     for environment in sorted(environments, key=lambda item: item.name):
         found += _permitted(environment)
     return found
+
+
+def not_consented(
+    consent: str, environments: Sequence[Environment], extra: Collection[str], confirmed: Collection[str]
+) -> list[str]:
+    """Return why environments with something to take down stay as they are, right before the first deletion.
+
+    :param consent: ``confirmed``: the names were typed in; ``allowed``: the inventories allow it; ``none`` is needed.
+    :param confirmed: the environments whose names were typed in.
+    """
+    if consent == "none" or not environments:
+        return []
+    found = _not_from_the_command_line(extra)
+    for environment in sorted(environments, key=lambda item: item.name):
+        found += _allowed(environment)
+        if consent == "confirmed" and environment.name not in confirmed:
+            found.append(
+                f"nobody was asked whether environment {environment.name} is to go: run playbooks/teardown.yml from "
+                "its beginning"
+            )
+    return found
+
+
+def _not_from_the_command_line(extra: Collection[str]) -> list[str]:
+    if "teardown_allowed" not in extra:
+        return []
+    return ["teardown_allowed is for the inventory to say, where a change is reviewed: leave -e teardown_allowed out"]
 
 
 def _confirmed(names: Sequence[str], confirm: Any, *, planning: bool) -> list[str]:
@@ -66,14 +103,21 @@ def _confirmed(names: Sequence[str], confirm: Any, *, planning: bool) -> list[st
     return []
 
 
-def _permitted(environment: Environment) -> list[str]:
-    found = []
+def _allowed(environment: Environment) -> list[str]:
+    if _is_true(environment.allowed):
+        return []
     name = environment.name
-    if not _is_true(environment.allowed):
-        found.append(
+    return [
+        (
             f"environment {name} may not be taken down: that takes teardown_allowed: true in its inventory "
             f"(inventories/{name}/group_vars/environment_{name}.yml)"
         )
+    ]
+
+
+def _permitted(environment: Environment) -> list[str]:
+    found = _allowed(environment)
+    name = environment.name
     if not any(fnmatchcase(DATABASE, pattern) for pattern in _words(environment.destroyed)):
         found.append(
             f"the network of {name} can't go while its database stays: to let the database go, leaving a final "

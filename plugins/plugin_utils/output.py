@@ -15,6 +15,23 @@ def is_for_a_program() -> bool:
     return str(C.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2] in ("json", "jsonl")
 
 
+def hidden_results() -> list[str]:
+    """Return why plans can't be gathered where Ansible hides all results: nothing seen isn't nothing to do."""
+    if C.DEFAULT_NO_LOG:
+        return [
+            (
+                "no_log is on for everything, so no plan can be gathered: unset ANSIBLE_NO_LOG, and no_log in "
+                "ansible.cfg (secrets are hidden in any case)"
+            )
+        ]
+    return []
+
+
+def printable(text: str) -> str:
+    """Return a text without what moves a terminal's cursor or changes its colours: values come from many hands."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+
+
 def unwritable(option: str, path: Path) -> list[str]:
     """Return why a file can't be written, without touching it.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.innovate.platform.plugins.module_utils._plan.document import Document, brief
+from ansible_collections.innovate.platform.plugins.plugin_utils.output import printable
 
 WIDTH = 100
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "adopt": ">", "keep": "="}
@@ -35,9 +36,9 @@ def lines(document: Document, width: int = WIDTH) -> list[Line]:
     found: list[Line] = []
     for account in document["accounts"]:
         where = ", ".join([account["id"] or "not there yet", account["region"]])
-        found += [("plain", ""), ("title", f"{account['host']} ({where})")]
+        found += [("plain", ""), ("title", _clipped(f"{account['host']} ({where})", width))]
         for stack in account["stacks"]:
-            found.append(("title", f"  {stack['stack']}"))
+            found.append(("title", _clipped(f"  {stack['stack']}", width)))
             for change in stack["changes"]:
                 found += _change(change, width)
     return [*found, ("plain", ""), ("title", totals(document))]
@@ -166,7 +167,7 @@ def _declared(properties: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return "(none)"
-    return brief(value, 400) if value != "" else '""'
+    return printable(brief(value, 400)) if value != "" else '""'
 
 
 def _list(words: Sequence[str]) -> str:
@@ -174,4 +175,5 @@ def _list(words: Sequence[str]) -> str:
 
 
 def _clipped(text: str, width: int) -> str:
+    text = printable(text)
     return text if len(text) <= width else text[: width - 1] + "…"

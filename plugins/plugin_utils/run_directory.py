@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "INNOVATE_PLATFORM_RUN"
+PLANS = "plan.jsonl"
+FAILURES = "failures.jsonl"
 
 
 def ensure() -> Path:
@@ -34,28 +36,47 @@ def ensure() -> Path:
 
 
 def find() -> Path | None:
-    """Return the directory of this run, None where no callback of this collection is enabled."""
-    path = os.environ.get(VARIABLE)
-    return Path(path) if path and Path(path).is_dir() else None
+    """Return the directory of this run, None where no callback of this collection is enabled.
+
+    What the environment says isn't asked: it may be that of a run which started this one.
+    """
+    return _made if _made is not None and _made.is_dir() else None
+
+
+def start_gathering() -> None:
+    """Begin with no plan and no failure: who gathers plans says so at the start of each playbook of a command."""
+    global _lost  # noqa: PLW0603  # as _made
+    _lost = ""
+    for path in ensure().glob("*.jsonl"):
+        path.unlink()
+    for name in (PLANS, FAILURES):
+        (ensure() / name).touch()
 
 
 def problems() -> list[str]:
-    """Return what is wrong where nobody makes the directory."""
-    if find() is not None:
-        return []
-    return [
-        (
-            "the callback innovate.platform.plan isn't enabled, so nobody gathers what is planned: add it to "
-            "`callbacks_enabled` in ansible.cfg"
-        )
-    ]
+    """Return why what is planned isn't known: nothing gathered is not the same as nothing to do."""
+    found = find()
+    if _lost:
+        return [f"what was planned could not be kept, so nobody can decide on it: {_lost}"]
+    if found is None or not (found / PLANS).exists():
+        return [
+            (
+                "the callback innovate.platform.plan isn't enabled, so nobody gathers what is planned: add it to "
+                "`callbacks_enabled` in ansible.cfg"
+            )
+        ]
+    return []
 
 
 def append(name: str, item: Mapping[str, Any]) -> None:
-    """Add an item to a file of JSON lines, whole or not at all."""
+    """Add an item to a file of JSON lines; where that fails, :func:`problems` tells."""
+    global _lost  # noqa: PLW0603  # as _made
     line = json.dumps(item, default=str) + "\n"
-    with (ensure() / name).open("a", encoding="utf-8") as file:
-        file.write(line)
+    try:
+        with (ensure() / name).open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        _lost = str(error)
 
 
 def items(name: str) -> list[dict[str, Any]]:
@@ -68,6 +89,7 @@ def items(name: str) -> list[dict[str, Any]]:
 
 
 _made: Path | None = None
+_lost = ""
 
 
 def _remove(path: Path, owner: int) -> None:

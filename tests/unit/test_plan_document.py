@@ -298,3 +298,12 @@ def test_prices_that_were_read_anew_do_not_make_another_plan() -> None:
     assert len({plan["digest"] for plan in plans}) == 1
     assert load(dump(plans[1]), "plan.json") == (plans[1], [])
     assert differences(plans[1], plans[2]) == []
+
+
+def test_values_cannot_move_the_cursor_and_titles_fit() -> None:
+    hidden = "1\x1b[1A\x1b[2Khidden\r"
+    update = change("update", "config.a", changed=["text"], before={"text": "0"}, after={"text": hidden})
+    document = collect([result("dev", "a" * 120, update, change("create", "config.b", after={"name": hidden}))])
+    shown = [text for _kind, text in plan_text.lines(document)]
+    assert all(text.isprintable() and len(text) <= 100 for text in shown)
+    assert any("\\x1b[1A" in text for text in shown)

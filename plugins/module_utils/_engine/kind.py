@@ -177,7 +177,7 @@ class Kind(ABC):
     """A property and a kind: what that property places in something of that kind which is the stack's, without being
     anybody's (access entries of a cluster, made by hand), is told as foreign. Nothing is done about it."""
     central: ClassVar[bool] = False
-    """The organization's own: asked in its management account, or in one to which that is delegated, and nowhere else."""
+    """The organization's own: asked in its management account, or in one that it is delegated to, and nowhere else."""
     priced: ClassVar[tuple[str, ...] | None] = None
     """The properties that decide what it costs a month, maybe none (a flat price); None for what costs nothing."""
     slow: ClassVar[bool] = False

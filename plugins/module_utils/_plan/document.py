@@ -64,7 +64,8 @@ def collect(results: Iterable[Mapping[str, Any]], cost: Mapping[str, Any] | None
     for _key, change in changes_of(document):
         counts[change["action"]] += 1
     document = {**document, "totals": counts}
-    return {**document, **({"cost": dict(cost)} if cost else {}), "digest": digest_of(document)}
+    priced = {"cost": dict(cost), "cost_digest": _sha256(dict(cost))} if cost else {}
+    return {**document, **priced, "digest": digest_of(document)}
 
 
 def changes_of(document: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:
@@ -80,7 +81,10 @@ def digest_of(document: Mapping[str, Any]) -> str:
 
     A price list that was read anew doesn't make another plan.
     """
-    content = {name: value for name, value in document.items() if name not in ("digest", "cost")}
+    return _sha256({name: value for name, value in document.items() if name not in ("digest", "cost", "cost_digest")})
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -109,6 +113,8 @@ def load(text: str, name: str) -> tuple[Document, list[str]]:
         return {}, [f"{name} is not a whole plan: write it anew with plan_out=FILE"]
     if document.get("digest") != digest_of(document):
         return {}, [f"{name} was changed after it was written, its content isn't that of its digest: {AGAIN}"]
+    if "cost" in document and document.get("cost_digest") != _sha256(document["cost"]):
+        return {}, [f"{name} was changed after it was written, the cost isn't the one that was written: {AGAIN}"]
     return document, []
 
 
@@ -160,8 +166,9 @@ def unplanned(
     """Return which changes of a stack aren't in an approved plan, a sentence each.
 
     What was approved and isn't necessary any more is no obstacle; values that were unknown when the plan was made are
-    known now, so only the action on an address is compared. What was to be created may be completed by an update: a run
-    that was cut short, or didn't wait, left it half-done.
+    known now, so only the action on an address is compared. A run that was cut short, or didn't wait, leaves things
+    half-done: what was to be created, replaced or adopted may be completed by an update, and of what was to be replaced
+    only the creation may be left.
     """
     planned = {
         (change["address"], change["action"])
@@ -171,7 +178,8 @@ def unplanned(
         if item["stack"] == stack
         for change in item["changes"]
     }
-    planned |= {(address, "update") for address, action in planned if action == "create"}
+    planned |= {(address, "update") for address, action in planned if action in ("create", "replace", "adopt")}
+    planned |= {(address, "create") for address, action in planned if action == "replace"}
     return [
         f"{change['address']}: {change['action']} is not in the approved plan: {AGAIN}"
         for change in changes
@@ -184,19 +192,26 @@ def _has_shape(document: Mapping[str, Any]) -> bool:
     return (
         isinstance(accounts, list)
         and isinstance(document.get("organization"), str)
+        and isinstance(document.get("cost", {}), dict)
         and all(
             isinstance(account, dict)
-            and {"host", "name", "id", "region", "stacks"} <= set(account)
+            and _are_texts(account, "host", "name", "region")
+            and isinstance(account.get("id", ""), (str, type(None)))
+            and isinstance(account.get("stacks"), list)
             and all(
                 isinstance(stack, dict)
+                and _are_texts(stack, "stack")
                 and isinstance(stack.get("changes"), list)
-                and "stack" in stack
-                and all(isinstance(item, dict) and {"address", "action"} <= set(item) for item in stack["changes"])
+                and all(isinstance(item, dict) and _are_texts(item, "address", "action") for item in stack["changes"])
                 for stack in account["stacks"]
             )
             for account in accounts
         )
     )
+
+
+def _are_texts(item: Mapping[str, Any], *names: str) -> bool:
+    return all(isinstance(item.get(name), str) for name in names)
 
 
 def _values(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -323,6 +323,8 @@ BESIDE: Mapping[str, Function] = {
 """What no kind manages and a teardown may leave or find: its properties are those of the API, in snake case."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "config_delivery_channel": "what it delivers is the bucket's",
+    "config_recorder": "what it records is charged by the change, of which nobody knows the number beforehand",
     "launch_template": "its disks are counted with the node group that starts from it",
     "manifest": "what an object in a cluster makes in AWS (nodes, load balancers, volumes) isn't known from it",
     "manifest_set": "what objects in a cluster make in AWS (nodes, load balancers, volumes) isn't known from them",
@@ -334,16 +336,23 @@ _IDENTITY_CENTER = "IAM Identity Center is free of charge"
 _ORGANIZATION = "AWS Organizations is free of charge"
 _VPC = "free of charge, as a VPC and what is in it but gateways, endpoints and public addresses is"
 FREE: Mapping[str, str] = {
+    "access_analyzer": "findings on what others get at are free of charge; those on unused access aren't",
     "account_assignment": _IDENTITY_CENTER,
+    "budget": "budgets without actions are free of charge",
     "db_parameter_group": "settings of a database are free of charge",
     "db_subnet_group": "a choice of subnets is free of charge",
     "default_security_group": _VPC,
+    "ebs_default_encryption": "a setting; the key is counted by itself",
+    "ec2_account_settings": "settings are free of charge",
+    "ec2_default_vpc": _VPC,
     "eks_access_entry": "part of the cluster's price",
     "eks_addon": "EKS's own add-ons are free of charge; what they run on is the nodes'",
     "eks_pod_identity_association": "part of the cluster's price",
     "event_rule": "rules on what AWS services report are free of charge",
+    "iam_account_alias": _IAM,
     "iam_instance_profile": _IAM,
     "iam_oidc_provider": _IAM,
+    "iam_password_policy": _IAM,
     "iam_policy": _IAM,
     "iam_role": _IAM,
     "iam_service_linked_role": _IAM,
@@ -360,8 +369,10 @@ FREE: Mapping[str, str] = {
     "organizational_unit": _ORGANIZATION,
     "permission_set": _IDENTITY_CENTER,
     "route_table": _VPC,
+    "s3_account_public_access_block": "a setting",
     "security_group": _VPC,
     "sqs_queue": "a queue is free of charge, and so are the first million requests a month",
+    "ssm_service_setting": "a setting",
     "subnet": _VPC,
     "vpc": _VPC,
 }
