@@ -189,6 +189,6 @@ def test_what_an_incident_denies_a_role_is_left_alone_and_what_it_allows_is_not(
     )
     assert actions(clean.plan([role])) == {"iam_role.main": "update"}
     clean.apply([role])
-    left = session.call("iam", "list_role_policies", RoleName="leaf-denied")["PolicyNames"]
+    left = sorted(session.call("iam", "list_role_policies", RoleName="leaf-denied")["PolicyNames"])
     assert left == ["AWSRevokeOlderSessions", "innovate-incident-INC-1-i-0123456789abcdef0", "own"]
     clean.apply([role], **ALL)

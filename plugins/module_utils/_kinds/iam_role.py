@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
+from ._act import is_of_incident
 from ._iam import MISSING, NEW_PRINCIPAL, PATH, account_details, path_of
 from ._policies import document, policy_problems, same_policies, same_policy
 from ._session import Session
@@ -20,7 +21,8 @@ _SETTINGS = ("description", "max_session_duration")
 class IamRole(Kind):
     """A role with its policies (https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html).
 
-    Attached and inline policies are managed whole: one that somebody adds by hand is drift.
+    Attached and inline policies are managed whole: one that somebody adds by hand is drift. Those that an incident put
+    there are left alone (docs/runbooks): what is declared must not give back what was taken from an attacker.
     """
 
     name = "iam_role"
@@ -182,7 +184,11 @@ class IamRole(Kind):
                 "max_session_duration": role.get("MaxSessionDuration", 3600),
                 "permissions_boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
                 "managed_policy_arns": [policy["PolicyArn"] for policy in attached],
-                "policies": {item["PolicyName"]: item["PolicyDocument"] for item in role.get("RolePolicyList", [])},
+                "policies": {
+                    item["PolicyName"]: item["PolicyDocument"]
+                    for item in role.get("RolePolicyList", [])
+                    if not is_of_incident(item["PolicyName"], item["PolicyDocument"])
+                },
             },
             attributes={"arn": role["Arn"], "role_id": role["RoleId"]},
             tags=tag_dict(role.get("Tags")),

@@ -68,13 +68,15 @@ def problems_of(params: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def open_account(module: AnsibleAWSModule) -> Account:
+def open_account(module: AnsibleAWSModule, elsewhere: Mapping[str, Any] | None = None) -> Account:
     """Return a session in the account that ``account_id`` or ``account_name`` names, else in the credentials' own.
 
     A role (``access_role_name``) is assumed in it when the credentials belong to another account. The credentials
     stay in this process. An account that the organization doesn't have is returned without a session.
+
+    :param elsewhere: what takes the place of the module's own options, to get into a second account.
     """
-    params = module.params
+    params = {**module.params, **(elsewhere or {})}
     wanted = params.get("account_id") or None
     region, endpoint, connection = get_aws_connection_info(module)
     if endpoint:
