@@ -48,4 +48,15 @@ CASES = [
         mutable={"target_key_id": Ref("kms_key.two")},
         unchanged={"alias_name": "it has no tags, so another name is another alias: one is made, one deleted"},
     ),
+    Case(
+        "kms_alias_lookup",
+        {"alias_name": "alias/contract-known"},
+        needs=(
+            Resource("kms_key", "known"),
+            Resource(
+                "kms_alias", "known", {"alias_name": "alias/contract-known", "target_key_id": Ref("kms_key.known")}
+            ),
+        ),
+        unchanged={"alias_name": "read-only"},
+    ),
 ]
