@@ -16,7 +16,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rehearsal.rehearse import INVENTORIES
 from tools.permissions import data, page
 from tools.permissions.enforcement import Accounts
 from tools.permissions.lab import Lab, RunError, Step, opened
@@ -70,7 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     """Record, rehearse, or both."""
     parser = argparse.ArgumentParser(prog="python -m tools.permissions", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["record", "rehearse"], help="default: both")
-    parser.add_argument("--inventories", default=",".join(INVENTORIES), help="default: %(default)s")
+    inventories_help = "environments ask for the same, so that one is enough (default: %(default)s)"
+    parser.add_argument("--inventories", default=f"organization,{ENVIRONMENT}", help=inventories_help)
     parser.add_argument("--directory", type=Path, help="for emulators and logs (default: a temporary one)")
     args = parser.parse_args(argv)
     directory = args.directory or Path(tempfile.mkdtemp(prefix="permissions-"))

@@ -37,7 +37,19 @@ def unrehearsed(uses: Iterable[Use]) -> list[Use]:
         for makes, asks in kinds():
             if makes & recorded:
                 found.update(use for name in asks - recorded - {*_ONLY_RECORDED} for use in _uses(name, account, here))
-    return sorted(found)
+    return sorted(found | surveyed(rows))
+
+
+def surveyed(uses: Iterable[Use]) -> set[Use]:
+    """Return what a teardown asks for when it looks for what is left: every kind, whether it is in use or not."""
+    accounts = {use.account for use in uses if use.playbook == "teardown" and use.action == "tag:GetResources"}
+    reads = _reads_of_kinds() if accounts else ()
+    return {Use(LABEL, account, name, "*", (), ()) for account in accounts for name in reads}
+
+
+@cache
+def _reads_of_kinds() -> tuple[str, ...]:
+    return tuple(name for name in drift_policy.actions() if name in reference().actions)
 
 
 @cache

@@ -90,6 +90,13 @@ COMPANIONS = (
         "https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html",
         (("ec2:LaunchTemplate", ("arn:*:ec2:*:*:launch-template/*",)),),
     ),
+    # The credential of the platform-config repository, which the role argocd puts into the cluster.
+    Companion(
+        "eks:CreateCluster",
+        ("secretsmanager:GetSecretValue",),
+        "arn:*:secretsmanager:*:*:secret:platform-config-*",
+        "https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html",
+    ),
     Companion(
         "ec2:CreateVpcEndpoint",
         ("route53:AssociateVPCWithHostedZone",),

@@ -119,6 +119,10 @@ on a role without asking for more. Where one isn't enough they are numbered, and
 - Rules of EventBridge, log groups, parameters, secrets: by the beginning of their names.
 """
 _ABOUT_REST = """
+A teardown looks in its account for what is left of every kind of thing that the collection knows, so the deploy role of
+environments reads what the drift role reads. What an update may ask for and no run has shown comes from the code of the
+kinds in use, on the types of resources that the action knows.
+
 Reads aren't narrowed by tags: a plan has to see what stands in the way although nobody tagged it. Two things can't be
 expressed at all:
 
@@ -184,7 +188,7 @@ def _grants(uses: Iterable[Use]) -> Iterator[list[str]]:
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for use in uses:
         shown = "; ".join(f"{operator} `{key}` {', '.join(values)}" for operator, key, values in conditions_of(use))
-        found[use.resource, shown].add(use.action)
+        found[use.resource.replace(data.OWN, "(the role's own name)"), shown].add(use.action)
     merged: dict[tuple[tuple[str, ...], str], set[str]] = defaultdict(set)
     for (resource, shown), actions in found.items():
         merged[tuple(sorted(actions)), shown].add(resource)

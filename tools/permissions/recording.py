@@ -55,7 +55,8 @@ def steps(directory: Path) -> list[Step]:
         Step("plan", "site", check=True, before=_by_hand),
         *each,
         Step("site", "site"),
-        Step("teardown", "teardown", variables=consent),
+        # What was made by hand is left, which it refuses to call done.
+        Step("teardown", "teardown", variables=consent, status=(0, 2)),
     ]
 
 

@@ -24,8 +24,9 @@ from typing import Any
 
 PATH = Path(__file__).with_name("reference.json")
 _SERVICES = """
-access-analyzer account backup budgets ce cloudtrail cloudwatch config detective dynamodb ec2 ecr eks
-elasticloadbalancing events firehose guardduty iam identitystore inspector2 kms lambda logs macie2 organizations pricing
+access-analyzer account acm autoscaling backup budgets ce chatbot cloudtrail cloudwatch config detective dynamodb ec2
+ecr eks elasticloadbalancing events firehose guardduty iam identitystore inspector2 kms lambda logs macie2
+organizations pricing
 rds resource-groups route53 s3 secretsmanager securityhub servicequotas sns sqs ssm sso sts tag
 """
 SERVICES = tuple(_SERVICES.split())
