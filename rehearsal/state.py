@@ -49,6 +49,7 @@ class EmulatorState:
         """The environment variables that lead AWS clients and the module ``published_files`` to the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_S3_CONTROL": self.endpoint_of("s3control"),
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_DEFAULT_REGION": region,
@@ -57,6 +58,14 @@ class EmulatorState:
             **past_proxies(),
             "PLATFORM_MIRROR": f"{self.endpoint}/rehearsal/mirror",
         }
+
+    def endpoint_of(self, service: str) -> str:
+        """The URL to be given to a client of a service.
+
+        SDKs put the account's id and a dot before the host that S3 Control's requests go to, and no name below an IP
+        address can be looked up. What is before an @ doesn't belong to the host.
+        """
+        return self.endpoint.replace("://", "://account@", 1) if service == "s3control" else self.endpoint
 
     def admin(self, page: str, method: str = "GET") -> Any:
         """Ask one of the emulator's own pages.

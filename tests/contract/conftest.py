@@ -36,7 +36,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         return boto3.client(
             service,
             region_name=region,
-            endpoint_url=state.endpoint,
+            endpoint_url=state.endpoint_of(service),
             aws_access_key_id=state.access_key_id,
             aws_secret_access_key=state.secret_access_key,
             config=Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32),

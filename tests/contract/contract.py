@@ -30,6 +30,7 @@ class Case:
     :param immutable: for each property that forces a replacement, another valid value.
     :param unchanged: properties that can be neither: with the reason (AWS offers one value only, say).
     :param fresh: begins with an empty AWS, for what there is one of in an account and what outlives its deletion.
+    :param there: what AWS has from the beginning, and is configured rather than made.
     :param label: tells several cases of a kind apart.
     :param stack: the stack's name, where a look-up goes by it.
     :param prepare: makes in an empty AWS what no kind makes, and look-ups find. May return the session of the account
@@ -43,6 +44,7 @@ class Case:
     immutable: Mapping[str, Any] = field(default_factory=dict)
     unchanged: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
+    there: bool = False
     label: str = ""
     stack: str = ""
     prepare: Callable[[Session], Session | None] | None = None

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 from .._engine.kind import Kind
 from ._regional import regional
+from .access_analyzer import AccessAnalyzer
 from .account_assignment import AccountAssignment
+from .budget import Budget
 from .cloudtrail_trail import CloudtrailTrail
+from .config_delivery_channel import ConfigDeliveryChannel
+from .config_recorder import ConfigRecorder
 from .db_instance import DbInstance
 from .db_parameter_group import DbParameterGroup
 from .db_subnet_group import DbSubnetGroup
 from .default_security_group import DefaultSecurityGroup
+from .ebs_default_encryption import EbsDefaultEncryption
+from .ec2_account_settings import Ec2AccountSettings
+from .ec2_default_vpc import Ec2DefaultVpc
 from .ecr_repository import EcrRepository
 from .eks_access_entry import EksAccessEntry
 from .eks_addon import EksAddon
@@ -25,8 +32,10 @@ from .event_rule import EventRule
 from .flow_log import FlowLog
 from .guardduty_detector import GuarddutyDetector
 from .guardduty_organization_configuration import GuarddutyOrganizationConfiguration
+from .iam_account_alias import IamAccountAlias
 from .iam_instance_profile import IamInstanceProfile
 from .iam_oidc_provider import IamOidcProvider
+from .iam_password_policy import IamPasswordPolicy
 from .iam_policy import IamPolicy
 from .iam_role import IamRole
 from .iam_role_lookup import IamRoleLookup
@@ -53,11 +62,13 @@ from .organization_root import OrganizationRoot
 from .organizational_unit import OrganizationalUnit
 from .permission_set import PermissionSet
 from .route_table import RouteTable
+from .s3_account_public_access_block import S3AccountPublicAccessBlock
 from .s3_bucket import S3Bucket
 from .secret import Secret
 from .security_group import SecurityGroup
 from .service_organization_admin import ServiceOrganizationAdmin
 from .sqs_queue import SqsQueue
+from .ssm_service_setting import SsmServiceSetting
 from .subnet import Subnet
 from .subnets_lookup import SubnetsLookup
 from .vpc import Vpc
@@ -65,12 +76,19 @@ from .vpc_endpoint import VpcEndpoint
 from .vpc_lookup import VpcLookup
 
 _TYPES: tuple[type[Kind], ...] = (
+    regional(AccessAnalyzer),
     AccountAssignment,
+    Budget,
     CloudtrailTrail,
+    regional(ConfigDeliveryChannel),
+    regional(ConfigRecorder),
     DbInstance,
     DbParameterGroup,
     DbSubnetGroup,
     DefaultSecurityGroup,
+    regional(EbsDefaultEncryption),
+    regional(Ec2AccountSettings),
+    regional(Ec2DefaultVpc),
     EcrRepository,
     EksAccessEntry,
     EksAddon,
@@ -84,8 +102,10 @@ _TYPES: tuple[type[Kind], ...] = (
     FlowLog,
     regional(GuarddutyDetector),
     regional(GuarddutyOrganizationConfiguration),
+    IamAccountAlias,
     IamInstanceProfile,
     IamOidcProvider,
+    IamPasswordPolicy,
     IamPolicy,
     IamRole,
     IamRoleLookup,
@@ -112,11 +132,13 @@ _TYPES: tuple[type[Kind], ...] = (
     OrganizationalUnit,
     PermissionSet,
     RouteTable,
+    S3AccountPublicAccessBlock,
     S3Bucket,
     Secret,
     SecurityGroup,
     regional(ServiceOrganizationAdmin),
     SqsQueue,
+    regional(SsmServiceSetting),
     Subnet,
     SubnetsLookup,
     Vpc,

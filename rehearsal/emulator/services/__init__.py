@@ -8,8 +8,12 @@ from collections.abc import Callable
 
 from rehearsal import postgres
 from rehearsal.emulator.services import (
+    access_analyzer,
+    account_settings,
+    budgets,
     capacity,
     cloudtrail,
+    config_recorders,
     ec2,
     eks,
     events,
@@ -42,8 +46,12 @@ from rehearsal.emulator.world import World
 
 __all__ = [
     "STARTUP",
+    "access_analyzer",
+    "account_settings",
+    "budgets",
     "capacity",
     "cloudtrail",
+    "config_recorders",
     "ec2",
     "eks",
     "events",
