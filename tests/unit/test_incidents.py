@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._incident.volume
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._act import Act, Case, case_problems, merged
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster import Cluster
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
+from ansible_collections.innovate.platform.plugins.module_utils._run.incident import Record
 
 CASE = Case("INC-1", "arn:aws:sts::111111111111:assumed-role/responder/anna", "2026-11-23T04:00:00Z")
 
@@ -140,3 +142,28 @@ def test_documents_deny_and_allow_nothing() -> None:
     assert all(item["Condition"] for item in statements)
     spec = policy_of(CASE, "shop")["spec"]
     assert (spec["policyTypes"], spec.get("ingress"), spec.get("egress")) == (["Ingress", "Egress"], None, None)
+
+
+class Parameters:
+    """Parameter Store, of which only what is written counts."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def call(self, _service: str, _operation: str, **given: Any) -> dict[str, Any]:
+        self.written.append(given["Value"])
+        return {}
+
+
+def test_a_record_is_what_a_parameter_can_hold() -> None:
+    store = Parameters()
+    record = Record(store, "INC-1", "isolate-pod", "dev/shop/web-1")  # type: ignore[arg-type]
+    assert record.name == "/innovate/incidents/INC-1/isolate-pod/dev.shop.web-1"
+    before = {"policy": {"Statement": [{"Resource": "${{a}}"}]}, "empty": {"one": {"two": {}}}}
+    record.write(CASE, "begun", before, ["x" * 9000])
+    (value,) = store.written
+    # Two braces in a row would be a reference to another parameter.
+    assert "{{" not in value
+    assert "}}" not in value
+    assert len(value.encode()) <= 8192
+    assert json.loads(value)["before"] == before

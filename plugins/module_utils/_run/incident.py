@@ -26,6 +26,8 @@ from .._kinds._session import Session
 from .account import ACCOUNT_ARGUMENTS, open_account, problems_of
 
 PREFIX = "/innovate/incidents/"
+_LARGEST = 8192
+"""Bytes of the value of an advanced parameter, which Intelligent-Tiering makes of one that needs it."""
 INCIDENT_ARGUMENTS: dict[str, dict[str, Any]] = {
     "incident": {"type": "str", "default": ""},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -84,8 +86,10 @@ class Record:
     def write(self, case: Case, status: str, before: Mapping[str, Any], steps: list[str]) -> None:
         """Write a version."""
         value = {**self._head, "status": status, "by": case.by, "at": case.at, "steps": steps, "before": before}
-        # SSM takes two braces in a row for a reference and refuses them; with line breaks only strings have them.
-        text = json.dumps(value, indent=1).replace("{{", "{\\u007b").replace("}}", "}\\u007d")
+        text = _text(value)
+        if len(text.encode()) > _LARGEST:
+            # How it was before is what an undoing needs; the steps follow from it.
+            text = _text({**value, "steps": [f"{len(steps)} steps, too long to be kept"]})
         self._session.call(
             "ssm",
             "put_parameter",
@@ -97,6 +101,11 @@ class Record:
             Tier="Intelligent-Tiering",
             Overwrite=True,
         )
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    # SSM takes two braces in a row for a reference and refuses them; with line breaks only strings have them.
+    return json.dumps(value, indent=0).replace("{{", "{\\u007b").replace("}}", "}\\u007d")
 
 
 def run_incident(module: AnsibleAWSModule, make: Callable[[Callable[..., Session]], Act]) -> None:
