@@ -14,13 +14,15 @@ from botocore.exceptions import ClientError
 from rehearsal.rehearse import WITHOUT_KUBERNETES
 from rehearsal.state import REGION, EmulatorState
 from tests.rehearsal.conftest import Play, Run
+from tools.permissions import data, page
 
 SITE = "playbooks/site.yml"
 DEV = ("organization", "dev")
 
 
 @pytest.fixture(scope="module")
-def applied(play: Play) -> Run:
+def applied(play: Play, emulator: EmulatorState) -> Run:
+    emulator.admin("recording?label=site", "POST")
     return play(SITE, *WITHOUT_KUBERNETES, inventories=DEV)
 
 
@@ -43,6 +45,14 @@ def test_database_and_control_plane_come_into_being_at_the_same_time(applied: Ru
 def test_the_second_run_changes_nothing(play: Play, applied: Run) -> None:
     again = play(SITE, *WITHOUT_KUBERNETES, inventories=DEV)
     assert (again.status, again.changes(), set(again.changed.values())) == (0, {}, {0}), again.text[-3000:]
+
+
+def test_no_action_was_needed_that_the_record_of_permissions_lacks(applied: Run, emulator: EmulatorState) -> None:
+    assert applied.status == 0
+    asked = data.uses(emulator.admin("recording")["rows"], emulator.admin("accounts"))
+    assert len(asked) > 200
+    assert page.unknown(asked) == [], "run `make permissions`"
+    assert page.not_allowed(asked, "deploy") == []
 
 
 class Reader:
