@@ -62,7 +62,7 @@ class GuarddutyDetector(Kind):
 
         https://docs.aws.amazon.com/guardduty/latest/APIReference/API_DisassociateMembers.html
         """
-        of = {"DetectorId": observed.id}
+        of: dict[str, Any] = {"DetectorId": observed.id}
         if observed.id not in session.pages(SERVICE, "list_detectors", "DetectorIds"):
             return
         # Only an administrator has a configuration of the organization.

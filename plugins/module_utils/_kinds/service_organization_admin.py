@@ -69,6 +69,7 @@ class ServiceOrganizationAdmin(Kind):
     }
     key = ("service",)
     taggable = False
+    central = True
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """Ask each declared service, side by side."""

@@ -208,7 +208,8 @@ def update_trail(call: Call) -> dict[str, Any]:
 def delete_trail(call: Call) -> dict[str, Any]:
     """A trail less; its files stay."""
     trail = _trail(call, call["Name"], changing=True)
-    del call.world.store("cloudtrail-trails", trail.account, trail.region, dict)[trail.name]
+    there: dict[str, Trail] = call.world.store("cloudtrail-trails", trail.account, trail.region, dict)
+    del there[trail.name]
     return {}
 
 
