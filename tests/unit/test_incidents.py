@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.innovate.platform.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.innovate.platform.plugins.module_utils._incident.instance import IsolateInstance, denial
 from ansible_collections.innovate.platform.plugins.module_utils._incident.keys import DisableKey
 from ansible_collections.innovate.platform.plugins.module_utils._incident.pod import IsolatePod, lets_through, policy_of
@@ -19,6 +20,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds._cluster 
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._session import Session
 from ansible_collections.innovate.platform.plugins.module_utils._run.incident import Record
 
+NAMES = ["snap-1", "snap-2"]
 CASE = Case("INC-1", "arn:aws:sts::111111111111:assumed-role/responder/anna", "2026-11-23T04:00:00Z")
 
 
@@ -167,3 +169,27 @@ def test_a_record_is_what_a_parameter_can_hold() -> None:
     assert "}}" not in value
     assert len(value.encode()) <= 8192
     assert json.loads(value)["before"] == before
+
+
+class Listing:
+    """EC2, whose listing of two snapshots comes to show them one by one."""
+
+    def __init__(self, *answers: dict[str, str]) -> None:
+        self.answers = list(answers)
+
+    def pages(self, *_words: str, **_given: Any) -> list[dict[str, str]]:
+        states = self.answers.pop(0)
+        return [{"SnapshotId": name, "State": state} for name, state in states.items()]
+
+
+def test_snapshots_are_waited_for_also_while_they_are_not_listed() -> None:
+    listing = Listing(
+        {}, {"snap-1": "completed"}, {"snap-1": "completed", "snap-2": "pending"}, dict.fromkeys(NAMES, "completed")
+    )
+    volumes()._completed(listing, NAMES)  # type: ignore[arg-type]
+    assert listing.answers == []
+
+
+def test_a_snapshot_that_failed_is_not_waited_for() -> None:
+    with pytest.raises(EngineError, match="snap-2 failed"):
+        volumes()._completed(Listing({"snap-1": "pending", "snap-2": "error"}), NAMES)  # type: ignore[arg-type]

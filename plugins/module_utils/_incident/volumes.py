@@ -386,7 +386,10 @@ class SnapshotVolumes:
         ended = time.monotonic() + self.timeout
         pause = 0.2
         while True:
-            listed = session.pages("ec2", "describe_snapshots", "Snapshots", SnapshotIds=snapshots)
+            # What was made a moment ago may not be listed yet: then nothing is.
+            listed = session.pages(
+                "ec2", "describe_snapshots", "Snapshots", missing=_NO_SNAPSHOT, SnapshotIds=snapshots
+            )
             failed = [item for item in listed if item["State"] == "error"]
             if failed:
                 raise EngineError(
@@ -395,8 +398,11 @@ class SnapshotVolumes:
                         for item in failed
                     ]
                 )
+            known = {item["SnapshotId"]: item for item in listed}
             pending = [
-                f"{item['SnapshotId']} {item.get('Progress', '')}" for item in listed if item["State"] == "pending"
+                f"{name} {known.get(name, {}).get('Progress', '')}".rstrip()
+                for name in snapshots
+                if known.get(name, {}).get("State") != "completed"
             ]
             if not pending:
                 return
