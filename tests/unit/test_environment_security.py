@@ -20,6 +20,16 @@ import pytest
 import yaml
 
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
+from ansible_collections.innovate.platform.plugins.module_utils._security.archive import (
+    LOGS,
+    Archive,
+    archive_resources,
+)
+from ansible_collections.innovate.platform.plugins.module_utils._security.services import (
+    Security,
+    Trail,
+    security_resources,
+)
 from tools.environments import declared_stacks, environments
 from tools.results import ROOT
 
@@ -442,3 +452,40 @@ def test_there_is_no_kind_for_users_passwords_or_access_keys() -> None:
     """IAM users can't be made with this collection, so that people and programs have roles only."""
     assert len(KINDS) > 30
     assert [name for name in KINDS if name.startswith(("iam_user", "iam_group", "iam_login", "iam_access_key"))] == []
+
+
+# The log archive
+
+
+def test_buckets_of_the_log_archive_are_closed_versioned_and_encrypted() -> None:
+    made, problems, _outputs = archive_resources(Archive("example-com-logs", "eu-central-1"))
+    assert problems == []
+    buckets = {item.name: item.properties for item in made if item.kind == "s3_bucket"}
+    assert set(buckets) == set(LOGS)
+    defaults = {name: spec.default for name, spec in KINDS["s3_bucket"].properties.items()}
+    for name, given in buckets.items():
+        bucket = {**defaults, **given}
+        assert set(bucket["public_access_block_configuration"].values()) == {True}
+        assert len(bucket["public_access_block_configuration"]) == 4
+        assert bucket["ownership_controls"] == {"rules": [{"object_ownership": "BucketOwnerEnforced"}]}
+        assert bucket["versioning_configuration"] == {"status": "Enabled"}
+        (rule,) = bucket["lifecycle_configuration"]["rules"]
+        assert (rule["status"], rule["expiration"]["days"]) == ("Enabled", 2557)
+        (encryption,) = bucket["server_side_encryption_configuration"]["rules"]
+        algorithm = encryption["apply_server_side_encryption_by_default"]["sse_algorithm"]
+        # Load balancers can't write with a key of ours.
+        assert algorithm == ("AES256" if name == "alb" else "aws:kms")
+        denied = [item for item in bucket["policy"]["Statement"] if item["Effect"] == "Deny"]
+        assert [item["Condition"] for item in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_the_organizations_trail_is_whole() -> None:
+    trail = Trail(bucket="example-com-logs-cloudtrail", key_alias="alias/example-com-logs")
+    made, problems, _outputs = security_resources(Security("services", "eu-central-1", ["eu-central-1"], trail=trail))
+    assert problems == []
+    (given,) = [item.properties for item in made if item.kind == "cloudtrail_trail"]
+    declared = {**{name: spec.default for name, spec in KINDS["cloudtrail_trail"].properties.items()}, **given}
+    for name in ("is_multi_region_trail", "is_organization_trail", "include_global_service_events"):
+        assert declared[name] is True, name
+    assert declared["enable_log_file_validation"] is True
+    assert declared["kms_key_id"]
