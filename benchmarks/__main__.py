@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.critical_path import graph_of_run, longest, summed
+from benchmarks.reach import Memory, room_for_all, write_inventory
 from rehearsal import __main__ as rehearsal
 from rehearsal import state
 from rehearsal.rehearse import INVENTORIES, WITHOUT_KUBERNETES, environment
@@ -216,11 +217,46 @@ def from_nothing(emulator: EmulatorState, figures: Figures, paces: tuple[float, 
     figures.add("from nothing: that / longest chain", whole / path, "times")
 
 
+def reach(emulator: EmulatorState, figures: Figures, directory: Path, pairs: int) -> None:
+    """Measure what an account more costs the organization's unchanged run, and what many cost the controller."""
+    samples: dict[int, list[Sample]] = {}
+    for count in (7, 30):
+        emulator.admin("reset", "POST")
+        room_for_all(emulator)
+        arguments = [*write_inventory(directory, count), "playbooks/organization.yml"]
+        print(f"reach: an organization of {count} accounts")
+        run(emulator, *arguments, expect_no_change=False)
+        samples[count] = [run(emulator, *arguments) for _ in range(pairs)]
+    wall = {count: statistics.median(sample.wall for sample in several) for count, several in samples.items()}
+    for count, seconds in wall.items():
+        figures.add(f"organization.yml, unchanged, {count} accounts", seconds, "s")
+        figures.add(f"organization.yml, unchanged, {count} accounts: AWS calls", len(samples[count][-1].calls), "calls")
+    ratio = (wall[30] / 30) / (wall[7] / 7)
+    figures.add("organization.yml, an account among 30 / among 7", ratio, "times", "<= 1", ratio <= 1)
+    more = (wall[30] - wall[7]) / 23
+    figures.add("organization.yml, what each account more costs", more * 1000, "ms")
+
+    count = 100
+    emulator.admin("reset", "POST")
+    room_for_all(emulator)
+    arguments = write_inventory(directory, count)
+    print(f"reach: an organization of {count} accounts, and a role in each")
+    for playbook, hosts in (("organization.yml", "one host"), ("access.yml", f"{count} hosts")):
+        words = [*arguments, f"playbooks/{playbook}", "--limit", "management:teams"]
+        with Memory().watched() as memory:
+            built = run(emulator, *words, expect_no_change=False)
+            unchanged = run(emulator, *words)
+        gib = memory.peak / 2**30
+        figures.add(f"{playbook}, {count} accounts, {hosts}: first run", built.wall, "s")
+        figures.add(f"{playbook}, {count} accounts, {hosts}: unchanged", unchanged.wall, "s")
+        figures.add(f"{playbook}, {count} accounts, {hosts}: memory at most", gib, "GiB", "<= 2", gib <= 2)
+
+
 def main() -> int:
     """Start an emulated AWS of its own, measure, write the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--pairs", type=int, default=3, help="pairs of unchanged runs of the network")
-    parser.add_argument("--only", choices=["network", "site", "from-nothing"], help="one part only")
+    parser.add_argument("--only", choices=["network", "site", "from-nothing", "reach"], help="one part only")
     parser.add_argument(
         "--paces",
         type=float,
@@ -247,6 +283,8 @@ def main() -> int:
                 site(emulator, figures)
             if args.only in (None, "from-nothing"):
                 from_nothing(emulator, figures, args.paces)
+            if args.only in (None, "reach"):
+                reach(emulator, figures, directory, args.pairs)
         finally:
             rehearsal.down(directory)
     out = ROOT / "build" / "benchmarks.json"
