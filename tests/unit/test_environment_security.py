@@ -19,6 +19,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.innovate.platform.plugins.module_utils._account_baseline.baseline import (
+    Baseline,
+    account_baseline_resources,
+)
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.registry import KINDS
 from ansible_collections.innovate.platform.plugins.module_utils._security.archive import (
     LOGS,
@@ -489,3 +493,33 @@ def test_the_organizations_trail_is_whole() -> None:
         assert declared[name] is True, name
     assert declared["enable_log_file_validation"] is True
     assert declared["kms_key_id"]
+
+
+# Every account
+
+
+def test_every_account_has_the_baselines_settings_in_every_region() -> None:
+    regions = yaml.safe_load((ROOT / "inventories/shared/all.yml").read_text())["platform_regions"]
+    assert len(regions) >= 3
+    made, problems, _outputs = account_baseline_resources(Baseline(regions))
+    assert problems == []
+
+    def settings(kind: str) -> list[dict[str, Any]]:
+        defaults = {name: spec.default for name, spec in KINDS[kind].properties.items()}
+        return [{**defaults, **item.properties} for item in made if item.kind == kind]
+
+    for kind in ("ec2_default_vpc", "ec2_account_settings", "ebs_default_encryption", "access_analyzer"):
+        assert [item["region"] for item in settings(kind)] == regions, kind
+    assert {item["present"] for item in settings("ec2_default_vpc")} == {False}
+    for item in settings("ec2_account_settings"):
+        assert item["snapshot_block_public_access"] == "block-all-sharing"
+        assert item["instance_metadata_defaults"]["http_tokens"] == "required"
+    for item, region in zip(settings("ebs_default_encryption"), regions, strict=True):
+        assert item["ebs_encryption_by_default"] is True
+        assert str(item["kms_key_id"]) == f"${{kms_key.ebs-{region}.arn}}"
+    shared = {(item["region"], item["setting_value"]) for item in settings("ssm_service_setting")}
+    assert shared == {(region, "Disable") for region in regions}
+    (blocked,) = settings("s3_account_public_access_block")
+    assert [value for name, value in blocked.items() if name.startswith(("block", "ignore", "restrict"))] == [True] * 4
+    (passwords,) = settings("iam_password_policy")
+    assert (passwords["minimum_password_length"], passwords["password_reuse_prevention"]) == (14, 24)
