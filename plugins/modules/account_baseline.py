@@ -300,6 +300,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._account_baselin
     Spending,
     account_baseline_resources,
 )
+from ansible_collections.innovate.platform.plugins.module_utils._engine.kind import Kind
 from ansible_collections.innovate.platform.plugins.module_utils._kinds._regional import regional
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.access_analyzer import AccessAnalyzer
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.budget import Budget
@@ -424,7 +425,7 @@ def main() -> None:
     )
     resources, problems, outputs = account_baseline_resources(baseline)
     looked_at = [*params["regions"], *params["former_regions"]]
-    kinds = [*ONCE, *(regional(kind, also=looked_at) for kind in EVERYWHERE)]
+    kinds: list[type[Kind]] = [*ONCE, *(regional(kind, also=looked_at) for kind in EVERYWHERE)]
     run_stack(module, Stack(STACK, resources, problems, outputs), kinds)
 
 

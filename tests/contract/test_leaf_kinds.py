@@ -174,7 +174,11 @@ def test_an_unchanged_run_asks_less_than_once_for_each_role_and_queue(session: S
 
 
 def test_what_an_incident_denies_a_role_is_left_alone_and_what_it_allows_is_not(clean: World, session: Session) -> None:
-    trusted = {"role_name": "leaf-denied", "path": f"/innovate/{clean.stack}/", "assume_role_policy_document": trust("ec2.amazonaws.com")}
+    trusted = {
+        "role_name": "leaf-denied",
+        "path": f"/innovate/{clean.stack}/",
+        "assume_role_policy_document": trust("ec2.amazonaws.com"),
+    }
     role = Resource("iam_role", "main", {**trusted, "policies": {"own": allow("sqs:ListQueues")}})
     clean.apply([role])
     denied = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}

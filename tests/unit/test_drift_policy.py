@@ -22,7 +22,9 @@ def test_the_policy_is_what_the_kinds_ask() -> None:
 
 def test_it_reads_and_shows_no_secret() -> None:
     assert actions()
-    assert [name for name in actions() if not is_read(name.partition(":")[2])] == []
+    # Reads, by the Service Authorization Reference, whose names begin otherwise.
+    reads = {"budgets:ViewBudget"}
+    assert [name for name in actions() if not is_read(name.partition(":")[2]) and name not in reads] == []
     assert [name for name in actions() if re.search(r"SecretValue|Decrypt|GetObject$|\*", name)] == []
 
 

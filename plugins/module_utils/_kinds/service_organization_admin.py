@@ -69,7 +69,6 @@ class ServiceOrganizationAdmin(Kind):
     }
     key = ("service",)
     taggable = False
-    central = True
 
     def observe(self, session: Session, scope: Scope) -> Iterable[Observed]:
         """Ask each declared service, side by side."""

@@ -323,8 +323,10 @@ BESIDE: Mapping[str, Function] = {
 """What no kind manages and a teardown may leave or find: its properties are those of the API, in snake case."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "cloudtrail_trail": "the first copy of management events is free; insights and data events are not",
     "config_delivery_channel": "what it delivers is the bucket's",
     "config_recorder": "what it records is charged by the change, of which nobody knows the number beforehand",
+    "guardduty_detector": "what it looks at is charged by the event and the gigabyte, of which nobody knows the number",
     "launch_template": "its disks are counted with the node group that starts from it",
     "manifest": "what an object in a cluster makes in AWS (nodes, load balancers, volumes) isn't known from it",
     "manifest_set": "what objects in a cluster make in AWS (nodes, load balancers, volumes) isn't known from them",
@@ -349,6 +351,7 @@ FREE: Mapping[str, str] = {
     "eks_addon": "EKS's own add-ons are free of charge; what they run on is the nodes'",
     "eks_pod_identity_association": "part of the cluster's price",
     "event_rule": "rules on what AWS services report are free of charge",
+    "guardduty_organization_configuration": "a setting; what detectors look at is charged",
     "iam_account_alias": _IAM,
     "iam_instance_profile": _IAM,
     "iam_oidc_provider": _IAM,
@@ -371,6 +374,7 @@ FREE: Mapping[str, str] = {
     "route_table": _VPC,
     "s3_account_public_access_block": "a setting",
     "security_group": _VPC,
+    "service_organization_admin": _ORGANIZATION,
     "sqs_queue": "a queue is free of charge, and so are the first million requests a month",
     "ssm_service_setting": "a setting",
     "subnet": _VPC,
