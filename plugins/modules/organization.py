@@ -109,6 +109,39 @@ options:
         type: list
         elements: str
         default: []
+  guard_rails:
+    description:
+      - Groups of guard rails of the collection's library (docs/guard_rails.md), such as V(deny-root-user).
+      - Those of a group are merged into as few policies as AWS's limits of their size allow, named after the group.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What its policies are called; the second one is called V(NAME-2).
+        type: str
+        required: true
+      rails:
+        description: Names of guard rails.
+        type: list
+        elements: str
+        required: true
+      targets:
+        description: What they are attached to. V(root), paths of units, names of accounts.
+        type: list
+        elements: str
+        required: true
+  guard_rail_regions:
+    description: The Regions that are in use, for V(allowed-regions).
+    type: list
+    elements: str
+    default: []
+  guard_rail_platform_roles:
+    description:
+      - Patterns of the ARNs of the roles that look after the platform. What they may do is up to their own policies.
+    type: list
+    elements: str
+    default: []
 seealso:
   - name: Organizing your AWS environment using multiple accounts
     description: AWS's own recommendations for units and accounts.
@@ -235,6 +268,7 @@ from ansible_collections.innovate.platform.plugins.module_utils._kinds.organizat
 )
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.organization_root import OrganizationRoot
 from ansible_collections.innovate.platform.plugins.module_utils._kinds.organizational_unit import OrganizationalUnit
+from ansible_collections.innovate.platform.plugins.module_utils._organization.guard_rails import Group, Settings
 from ansible_collections.innovate.platform.plugins.module_utils._organization.structure import (
     STACK,
     Account,
@@ -277,6 +311,16 @@ POLICIES: dict[str, Any] = {
         "targets": {"type": "list", "elements": "str", "default": []},
     },
 }
+GROUPS: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "name": {"type": "str", "required": True},
+        "rails": {"type": "list", "elements": "str", "required": True},
+        "targets": {"type": "list", "elements": "str", "required": True},
+    },
+}
 
 
 def main() -> None:
@@ -289,6 +333,9 @@ def main() -> None:
             "policy_types": {"type": "list", "elements": "str"},
             "trusted_services": {"type": "list", "elements": "str"},
             "policies": POLICIES,
+            "guard_rails": GROUPS,
+            "guard_rail_regions": {"type": "list", "elements": "str", "default": []},
+            "guard_rail_platform_roles": {"type": "list", "elements": "str", "default": []},
             **STACK_ARGUMENTS,
         },
         supports_check_mode=True,
@@ -301,6 +348,8 @@ def main() -> None:
         policy_types=params["policy_types"],
         trusted_services=params["trusted_services"],
         account_role_name=params["account_role_name"],
+        guard_rails=[Group(**item) for item in params["guard_rails"]],
+        settings=Settings(params["guard_rail_regions"], params["guard_rail_platform_roles"]),
     )
     resources, problems, outputs = organization_resources(structure)
     run_stack(module, Stack(STACK, resources, problems, outputs), KINDS)

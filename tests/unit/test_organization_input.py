@@ -43,6 +43,11 @@ def policy(**changes: Any) -> dict[str, Any]:
     return {"policies": [replace(GOOD.policies[0], **changes)]}
 
 
+def large(sid: str, characters: int) -> dict[str, Any]:
+    named = {"Sid": sid} if sid else {}
+    return {**named, "Effect": "Deny", "Action": "s3:*", "Resource": "x" * characters}
+
+
 def test_a_good_declaration_has_no_problems() -> None:
     assert problems(GOOD) == []
 
@@ -90,6 +95,10 @@ def test_a_good_declaration_has_no_problems() -> None:
         (policy(type="TAG_POLICY"), "TAG_POLICY is not among policy_types: add it there"),
         (policy(type="SCP", targets=[]), "type: 'SCP' is not one of SERVICE_CONTROL_POLICY"),
         (policy(content={"Version": "x" * 6000}), "a SERVICE_CONTROL_POLICY may have 5120"),
+        (
+            policy(content={"Statement": [large("Second", 2500), large("", 2900), large("Small", 9)]}),
+            "may have 5120: split it or shorten it (the largest statements: Statement[1] 2947, Second 2562, Small 70)",
+        ),
         (policy(content="{"), "content is not JSON"),
         (policy(content={"Version": "2012-10-17"}), "content: the member 'Statement' is missing or empty"),
         (

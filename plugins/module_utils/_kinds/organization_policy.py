@@ -97,8 +97,10 @@ class OrganizationPolicy(Kind):
         text = document(parsed(content))
         most = _MOST.get(properties["type"], _MOST_OTHERS)
         if len(text) > most:
+            largest = _largest(parsed(content)) if is_iam and not wrong else ""
             problems.append(
                 f"content has {len(text)} characters, a {properties['type']} may have {most}: split it or shorten it"
+                + (f" (the largest statements: {largest})" if largest else "")
             )
         return problems
 
@@ -120,6 +122,14 @@ class OrganizationPolicy(Kind):
             attributes={"arn": summary["Arn"]},
             tags=tags,
         )
+
+
+def _largest(policy: Mapping[str, Any]) -> str:
+    """Return the three largest statements with their sizes in characters, by ``Sid`` or number."""
+    found = policy["Statement"]
+    statements = [found] if isinstance(found, Mapping) else found
+    sizes = [(len(document(item)), item.get("Sid") or f"Statement[{index}]") for index, item in enumerate(statements)]
+    return ", ".join(f"{name} {count}" for count, name in sorted(sizes, key=lambda item: -item[0])[:3])
 
 
 def policies(session: Session, scope: Scope) -> list[dict[str, Any]]:

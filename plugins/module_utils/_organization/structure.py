@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._engine.resource import Ref, Resource
+from .guard_rails import GUARD_RAILS, PLATFORM, REGIONS, Group, Settings, merged, placeholders
 
 STACK = "organization"
 ROOT = "root"
@@ -24,6 +25,18 @@ _ORGANIZATION = Ref("organization.main")
 # Names become part of the tag innovate:address, whose values can't have other characters.
 _NAME = re.compile(r"[\w .:=+@-]+")
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_ROLE_ARN = re.compile(r"arn:[\w*-]+:iam::[\d*]+:role/[\w+=,.@/*?-]+")
+_ROLE_ARN_OF_ALL = re.compile(r"arn:[\w*-]+:iam::[\d*]+:role/[*?/]+")
+_LIBRARY = ", ".join(GUARD_RAILS)
+_MOST_ATTACHED = {
+    "SERVICE_CONTROL_POLICY": 5,
+    "RESOURCE_CONTROL_POLICY": 5,
+    "AISERVICES_OPT_OUT_POLICY": 5,
+    "CHATBOT_POLICY": 5,
+}
+_OF_AWS = {"SERVICE_CONTROL_POLICY": "FullAWSAccess", "RESOURCE_CONTROL_POLICY": "RCPFullAWSAccess"}
+"""What AWS attaches everywhere itself, which counts."""
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 
 
@@ -61,6 +74,7 @@ class Structure:
     :param policy_types: the enabled ones; None leaves them as they are.
     :param trusted_services: service principals; None leaves them as they are.
     :param account_role_name: the role made in new accounts.
+    :param guard_rails: of the library, by where they are attached.
     """
 
     units: Sequence[str] = ()
@@ -69,6 +83,18 @@ class Structure:
     policy_types: Sequence[str] | None = None
     trusted_services: Sequence[str] | None = None
     account_role_name: str = "OrganizationAccountAccessRole"
+    guard_rails: Sequence[Group] = ()
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def all_policies(self) -> list[Policy]:
+        """The declared policies and those that the guard rails come to."""
+        made = [
+            Policy(policy.name, policy.type, policy.content, policy.description, group.targets)
+            for group in self.guard_rails
+            for policy in merged(group, self.settings)
+        ]
+        return [*self.policies, *made]
 
     @property
     def paths(self) -> list[str]:
@@ -82,7 +108,9 @@ def problems_of(structure: Structure) -> list[str]:
     return [
         *_wrong_units(structure),
         *_wrong_accounts(structure),
+        *_wrong_guard_rails(structure),
         *_wrong_policies(structure),
+        *_too_many_policies(structure),
         *_wrong_role(structure.account_role_name),
         *_twice("policy type", structure.policy_types or ()),
         *_twice("trusted service", structure.trusted_services or ()),
@@ -94,7 +122,7 @@ def organization_resources(structure: Structure) -> tuple[list[Resource], list[s
     problems = problems_of(structure)
     if problems:
         # What the kind finds wrong in the documents comes in the same answer.
-        named = {policy.name: policy for policy in structure.policies}.values()
+        named = {policy.name: policy for policy in structure.all_policies}.values()
         return [_policy(policy, f"policy {number}") for number, policy in enumerate(named)], problems, {}
     resources = list(_resources(structure))
     outputs = {
@@ -103,7 +131,7 @@ def organization_resources(structure: Structure) -> tuple[list[Resource], list[s
         "root_id": _ROOT,
         "organizational_unit_ids": {path: _unit(path) for path in structure.paths},
         "account_ids": {account.name: Ref(_address(account)) for account in structure.accounts},
-        "policy_ids": {policy.name: Ref(f"organization_policy.{policy.name}") for policy in structure.policies},
+        "policy_ids": {policy.name: Ref(f"organization_policy.{policy.name}") for policy in structure.all_policies},
     }
     return resources, [], outputs
 
@@ -118,7 +146,7 @@ def _resources(structure: Structure) -> Iterator[Resource]:
         yield Resource("organizational_unit", path, {"name": name, "parent_id": _unit(above)})
     for account in structure.accounts:
         yield _account(account, structure.account_role_name)
-    for policy in structure.policies:
+    for policy in structure.all_policies:
         yield replace(_policy(policy, policy.name), depends_on=(_ROOT.address,))
         for target in policy.targets:
             yield Resource(
@@ -222,10 +250,10 @@ def _wrong_role(name: str) -> Iterator[str]:
 
 
 def _wrong_policies(structure: Structure) -> Iterator[str]:
-    yield from _twice("policy", (policy.name for policy in structure.policies))
+    yield from _twice("policy", (policy.name for policy in structure.all_policies))
     accounts = {account.name for account in structure.accounts}
     known = {ROOT, *structure.paths, *accounts}
-    for policy in structure.policies:
+    for policy in structure.all_policies:
         name = f"policy '{policy.name}'"
         yield from (f"{name}: {problem}" for problem in _wrong_name(policy.name, 128))
         if structure.policy_types is not None and policy.targets and policy.type not in structure.policy_types:
@@ -237,6 +265,67 @@ def _wrong_policies(structure: Structure) -> Iterator[str]:
                 yield f"{name}: target '{target}' is neither root nor a unit's path nor an account{closest}"
             elif target in accounts and target in structure.paths:
                 yield f"{name}: target '{target}' is an organizational unit and an account: rename one of them"
+
+
+def _wrong_guard_rails(structure: Structure) -> Iterator[str]:
+    yield from _twice("group of guard rails", (group.name for group in structure.guard_rails))
+    for group in structure.guard_rails:
+        name = f"guard rails '{group.name}'"
+        if not group.rails:
+            yield f"{name}: none is named"
+        if not group.targets:
+            yield f"{name}: they are attached to nothing: name targets"
+        yield from _twice(f"{name}:", group.rails)
+        for rail in group.rails:
+            if rail not in GUARD_RAILS:
+                yield f"{name}: the library has no '{rail}'{_suggest(rail, GUARD_RAILS) or ': it has ' + _LIBRARY}"
+    for target, rails in _rails_by_target(structure).items():
+        for rail, groups in rails.items():
+            if len(groups) > 1:
+                yield f"guard rail '{rail}' comes to '{target}' by {' and '.join(groups)}: once is enough"
+    needed = placeholders(rail for group in structure.guard_rails for rail in group.rails)
+    settings = structure.settings
+    if REGIONS in needed and not settings.regions:
+        yield "guard rail 'allowed-regions' needs the Regions in use: name them in guard_rail_regions"
+    if PLATFORM in needed and not settings.platform_roles:
+        yield "guard rails need to know who looks after the platform: name the roles in guard_rail_platform_roles"
+    for region in settings.regions:
+        if not _REGION.fullmatch(region):
+            yield f"guard_rail_regions: '{region}' is no Region such as eu-central-1"
+    for role in settings.platform_roles:
+        if not _ROLE_ARN.fullmatch(role):
+            yield f"guard_rail_platform_roles: '{role}' is no pattern such as arn:*:iam::*:role/Administrator"
+        elif _ROLE_ARN_OF_ALL.fullmatch(role):
+            yield f"guard_rail_platform_roles: '{role}' lets everybody through"
+
+
+def _rails_by_target(structure: Structure) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for group in structure.guard_rails:
+        for target in dict.fromkeys(group.targets):
+            for rail in dict.fromkeys(group.rails):
+                found.setdefault(target, {}).setdefault(rail, []).append(group.name)
+    return found
+
+
+def _too_many_policies(structure: Structure) -> Iterator[str]:
+    """Hold what is attached to each place against what AWS allows.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+    """
+    attached: dict[tuple[str, str], list[str]] = {}
+    for policy in structure.all_policies:
+        for target in dict.fromkeys(policy.targets):
+            attached.setdefault((target, policy.type), []).append(policy.name)
+    for (target, kind), names in attached.items():
+        most = _MOST_ATTACHED.get(kind, 10)
+        own = _OF_AWS.get(kind)
+        if len(names) > most - bool(own):
+            beside = f" beside {own}" if own else ""
+            yield (
+                f"'{target}' would have {len(names)} policies of the type {kind} ({', '.join(names)}), AWS allows "
+                f"{most - bool(own)}{beside}: attach some of them to a unit above or below"
+            )
 
 
 def _wrong_name(name: str, most: int) -> Iterator[str]:
