@@ -8,6 +8,7 @@ instance, and for passing its role). Each is decided by all the policies that co
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import re
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
@@ -29,6 +32,7 @@ from rehearsal.emulator.iam_policies import Caller, Decision, Policies, Policy, 
 from rehearsal.emulator.recording import Recording
 from rehearsal.emulator.resource_arns import Asked
 from rehearsal.emulator.services import organizations
+from rehearsal.emulator.services.instances import template_of
 from rehearsal.emulator.world import MANAGEMENT_ACCOUNT, MANAGEMENT_USER, Principal, World
 
 
@@ -356,6 +360,7 @@ _FROM_MEMBERS: dict[str, dict[str, str]] = {
         "ec2:InstanceType": "InstanceType",
         "ec2:Encrypted": "Encrypted",
         "ec2:AvailabilityZone": "AvailabilityZone",
+        "ec2:Attribute/HttpTokens": "HttpTokens",
     },
     "eks": {"eks:principalArn": "principalArn", "eks:accessEntryType": "type", "eks:clusterName": "clusterName"},
     "iam": {
@@ -377,11 +382,43 @@ _FROM_MEMBERS: dict[str, dict[str, str]] = {
         "s3:max-keys": "MaxKeys",
         "s3:x-amz-acl": "ACL",
         "s3:x-amz-server-side-encryption": "ServerSideEncryption",
+        "s3:x-amz-server-side-encryption-customer-algorithm": "SSECustomerAlgorithm",
         "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
     },
     "secretsmanager": {"secretsmanager:Name": "Name", "secretsmanager:SecretId": "SecretId"},
     "ssm": {"ssm:Overwrite": "Overwrite", "ssm:Recursive": "Recursive"},
 }
+
+
+def _launch_keys(asked: Asked) -> dict[str, Any]:
+    """What RunInstances starts an instance with: the request's own word goes before the launch template's.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html (order of precedence)
+    """
+    params = asked.params
+    tokens = (params.get("MetadataOptions") or {}).get("HttpTokens")
+    given = params.get("LaunchTemplate")
+    if tokens is None and given:
+        # A template that isn't there is the operation's matter.
+        with contextlib.suppress(EC2ClientError, KeyError):
+            version = template_of(ec2_backends[asked.account][asked.region], given)
+            tokens = (version.data.get("MetadataOptions") or {}).get("HttpTokens")
+    return {"ec2:MetadataHttpTokens": tokens or "optional"}
+
+
+def _shared_with(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Whom an image or a snapshot is given to, in either of the request's forms."""
+    added = [
+        item
+        for member in ("CreateVolumePermission", "LaunchPermission")
+        for item in (params.get(member) or {}).get("Add") or []
+    ]
+    groups = [item["Group"] for item in added if item.get("Group")]
+    users = [item["UserId"] for item in added if item.get("UserId")]
+    if params.get("OperationType") == "add":
+        groups += params.get("GroupNames") or params.get("UserGroups") or []
+        users += params.get("UserIds") or []
+    return {"ec2:Add/group": groups or None, "ec2:Add/userId": users or None}
 
 
 def keys(asked: Asked, caller: Principal, identity: _Identity, demand: Demand) -> dict[str, Any]:
@@ -405,6 +442,10 @@ def keys(asked: Asked, caller: Principal, identity: _Identity, demand: Demand) -
 
     session = identity.kind == "AssumedRole"
     own = {key: member(name) for key, name in _FROM_MEMBERS.get(asked.service, {}).items()}
+    if asked.service == "ec2" and asked.operation == "RunInstances":
+        own |= _launch_keys(asked)
+    if asked.service == "ec2" and asked.operation in ("ModifyImageAttribute", "ModifySnapshotAttribute"):
+        own |= _shared_with(asked.params)
     if asked.service == "iam" and own.get("iam:PermissionsBoundary") is None:
         role = role_of(demand.resource)
         own["iam:PermissionsBoundary"] = getattr(role, "permissions_boundary_arn", None) or None

@@ -185,6 +185,41 @@ def test_tags_given_at_creation_take_leave_of_their_own(worker: Worker, name: st
     session("sqs").create_queue(QueueName=name)
 
 
+def test_what_an_instance_starts_with_is_told_to_conditions(aws: Aws, worker: Worker, name: str) -> None:
+    condition = {"StringNotEquals": {"ec2:MetadataHttpTokens": "required"}}
+    instances = "arn:aws:ec2:*:*:instance/*"
+    deny = {"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": instances, "Condition": condition}
+    ec2 = worker(allow("ec2:*"), deny)("ec2")
+    for tokens in ("optional", "required"):
+        data = {"ImageId": "ami-none", "InstanceType": "t3.micro", "MetadataOptions": {"HttpTokens": tokens}}
+        aws("ec2").create_launch_template(LaunchTemplateName=f"{name}-{tokens}", LaunchTemplateData=data)
+
+    def started(template: str, **more: Any) -> str:
+        given = {"LaunchTemplateName": f"{name}-{template}"}
+        return refused(ec2.run_instances, MinCount=1, MaxCount=1, LaunchTemplate=given, **more)
+
+    assert started("optional") == started("none") == "UnauthorizedOperation"
+    assert started("required", MetadataOptions={"HttpTokens": "optional"}) == "UnauthorizedOperation"
+    # Past IAM; now EC2 itself has something to say of the image.
+    assert started("required") == started("optional", MetadataOptions={"HttpTokens": "required"})
+    assert started("required") != "UnauthorizedOperation"
+
+
+def test_whom_a_snapshot_is_given_to_is_told_to_conditions(aws: Aws, worker: Worker) -> None:
+    condition = {"StringEquals": {"ec2:Add/group": "all"}}
+    deny = {"Effect": "Deny", "Action": "ec2:ModifySnapshotAttribute", "Resource": "*", "Condition": condition}
+    ec2 = worker(allow("ec2:*"), deny)("ec2")
+    volume = aws("ec2").create_volume(AvailabilityZone="eu-central-1a", Size=1)["VolumeId"]
+    snapshot = aws("ec2").create_snapshot(VolumeId=volume)["SnapshotId"]
+    shared = {"SnapshotId": snapshot, "Attribute": "createVolumePermission"}
+    for added in (
+        {"CreateVolumePermission": {"Add": [{"Group": "all"}]}},
+        {"OperationType": "add", "GroupNames": ["all"]},
+    ):
+        assert refused(ec2.modify_snapshot_attribute, **shared, **added) == "UnauthorizedOperation"
+    ec2.modify_snapshot_attribute(**shared, CreateVolumePermission={"Add": [{"UserId": "222222222222"}]})
+
+
 def test_a_role_is_passed_only_by_who_may_and_to_whom(aws: Aws, worker: Worker, name: str) -> None:
     passed = f"arn:aws:iam::{MANAGEMENT}:role/{name}-cluster"
     to_eks = {"StringEquals": {"iam:PassedToService": "eks.amazonaws.com"}}
