@@ -24,6 +24,7 @@ DENY = {
     "Statement": [{"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}],
 }
 SCP = "SERVICE_CONTROL_POLICY"
+RCP = "RESOURCE_CONTROL_POLICY"
 DEV = Account("dev", "aws+dev@example.com", "Workloads/NonProd")
 GOOD = Structure(
     units=["Security", "Workloads/NonProd", "Workloads/Prod"],
@@ -46,6 +47,20 @@ def policy(**changes: Any) -> dict[str, Any]:
 def large(sid: str, characters: int) -> dict[str, Any]:
     named = {"Sid": sid} if sid else {}
     return {**named, "Effect": "Deny", "Action": "s3:*", "Resource": "x" * characters}
+
+
+def statement(**changes: Any) -> dict[str, Any]:
+    """The policy with one statement, in which changes of None take a member away."""
+    made = {**DENY["Statement"][0], **changes}
+    return policy(
+        content={"Version": "2012-10-17", "Statement": [{k: v for k, v in made.items() if v is not None}]}, targets=[]
+    )
+
+
+def resource_control(**changes: Any) -> dict[str, Any]:
+    made = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", **changes}
+    content = {"Version": "2012-10-17", "Statement": [{k: v for k, v in made.items() if v is not None}]}
+    return policy(content=content, type=RCP, targets=[])
 
 
 def test_a_good_declaration_has_no_problems() -> None:
@@ -125,6 +140,33 @@ def test_a_good_declaration_has_no_problems() -> None:
             "'cloudtrail' is not a service principal such as cloudtrail.amazonaws.com",
         ),
         ({"account_role_name": "a role"}, "account_role_name 'a role': use up to 64 letters"),
+        # Policies that AWS Organizations refuses without saying why.
+        (statement(Resource=None), "content.Statement[0] needs either Resource or NotResource"),
+        (statement(NotResource="*"), "content.Statement[0] needs either Resource or NotResource"),
+        (statement(Principal="*"), "Statement[0]: a service control policy has no Principal"),
+        (statement(NotPrincipal={"AWS": "*"}), "Statement[0]: a service control policy has no NotPrincipal"),
+        (statement(Action="cloudtrail.StopLogging"), "Statement[0].Action: 'cloudtrail.StopLogging' is not a service"),
+        (statement(Action=["s3:*", "s3"]), "Statement[0].Action: 's3' is not a service and an action"),
+        (statement(Action=None, NotAction="iam: *"), "Statement[0].NotAction: 'iam: *' is not a service"),
+        (statement(Condition={"StringEqual": {"aws:username": "x"}}), "there is no operator 'StringEqual'"),
+        (statement(Condition={"StringNotEqualIfExists": {"a": "b"}}), "no operator 'StringNotEqualIfExists'"),
+        (statement(Condition=["Bool"]), "Statement[0].Condition is not a JSON object"),
+        (statement(Condition={"Bool": "true"}), "Condition.Bool needs a JSON object of condition keys"),
+        (statement(Condition={"Bool": {}}), "Condition.Bool needs a JSON object of condition keys"),
+        (
+            policy(content={"Statement": [{**DENY["Statement"][0], "Sid": "Stay"}] * 2}),
+            "content: the Sid 'Stay' is that of 2 statements",
+        ),
+        (policy(content="[]"), "content is not a JSON object"),
+        (policy(content='{"Statement": [}'), "content is not JSON: Expecting value: line 1 column 16"),
+        (policy(content={"Statements": []}), "content: unknown member 'Statements'"),
+        (policy(type="AISERVICES_OPT_OUT_POLICY", content={"x": "y" * 2500}, targets=[]), "may have 2500"),
+        (policy(type="TAG_POLICY", content={"tags": "y" * 10_000}, targets=[]), "a TAG_POLICY may have 10000"),
+        (resource_control(Effect="Allow"), "Effect: a resource control policy can only deny"),
+        (resource_control(Principal={"AWS": "*"}), "the Principal of a resource control policy is '*'"),
+        (resource_control(Principal=None), "the Principal of a resource control policy is '*'"),
+        (resource_control(Action=None, NotAction="s3:*"), "a resource control policy has no NotAction"),
+        (resource_control(Action="*"), "Action: a resource control policy names services, such as s3:*"),
     ],
 )
 def test_a_mistake_is_one_sentence(changes: dict[str, Any], sentence: str) -> None:
@@ -135,6 +177,23 @@ def test_a_mistake_is_one_sentence(changes: dict[str, Any], sentence: str) -> No
 def test_all_mistakes_come_together() -> None:
     wrong = replace(GOOD, units=[*GOOD.units, "A//B"], accounts=[replace(DEV, email="", unit="Nowhere")])
     assert len(problems(wrong)) == 3
+
+
+def test_what_aws_takes_is_refused_nowhere() -> None:
+    condition = {
+        "ForAnyValue:StringLikeIfExists": {"aws:TagKeys": "x"},
+        "Null": {"aws:AssumedRoot": "true"},
+        "NumericLessThanEquals": {"s3:max-keys": "9"},
+        "NotIpAddressIfExists": {"aws:SourceIp": "10.0.0.0/8"},
+        "DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"},
+        "ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/x"},
+    }
+    assert (
+        problems(replace(GOOD, **statement(Condition=condition, Action=["ec2:Describe*", "s3-object-lambda:?et*"])))
+        == []
+    )
+    types = {"policy_types": [SCP, RCP]}
+    assert problems(replace(GOOD, **resource_control(), **types)) == []
 
 
 def test_a_path_implies_what_is_above_and_each_unit_is_made_once() -> None:

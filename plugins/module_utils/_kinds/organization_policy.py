@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from .._engine.kind import Kind, Observed, Property, Scope, Wanted
@@ -21,6 +23,15 @@ _MOST = {"SERVICE_CONTROL_POLICY": 5120, "RESOURCE_CONTROL_POLICY": 5120, "AISER
 _MOST_OTHERS = 10_000
 """Characters of a document, spaces included
 (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html)."""
+
+
+_IAM_TYPES = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
+_ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+_OPERATOR = re.compile(
+    r"(ForAnyValue:|ForAllValues:)?(String(Not)?(Equals(IgnoreCase)?|Like)|(Numeric|Date)((Not)?Equals|(Less|Greater)Than(Equals)?)"
+    r"|Bool|BinaryEquals|(Not)?IpAddress|Arn(Not)?(Equals|Like))(IfExists)?|Null"
+)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"""
 
 
 class OrganizationPolicy(Kind):
@@ -87,9 +98,11 @@ class OrganizationPolicy(Kind):
         content = properties["content"]
         if not is_known(content):
             return problems
-        is_iam = properties["type"] in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
+        is_iam = properties["type"] in _IAM_TYPES
         wrong = policy_problems("content", content) if is_iam else not_json("content", content)
         problems += wrong
+        if is_iam and not wrong:
+            problems += _beyond_iam(properties["type"], parsed(content))
         if isinstance(parsed(content), str):
             return problems
         if not wrong and not isinstance(parsed(content), Mapping):
@@ -124,12 +137,71 @@ class OrganizationPolicy(Kind):
         )
 
 
+def _beyond_iam(policy_type: str, policy: Any) -> Iterator[str]:
+    """Yield what AWS Organizations refuses in a policy that IAM's grammar allows.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_syntax.html and
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps_syntax.html
+    """
+    if not isinstance(policy, Mapping):
+        return
+    statements = _several(policy["Statement"])
+    sids = Counter(str(item["Sid"]) for item in statements if isinstance(item, Mapping) and item.get("Sid"))
+    yield from (f"content: the Sid '{sid}' is that of {count} statements" for sid, count in sids.items() if count > 1)
+    for index, statement in enumerate(statements):
+        if isinstance(statement, Mapping):
+            where = f"content.Statement[{index}]"
+            yield from (f"{where}{problem}" for problem in _wrong_elements(statement))
+            rules = _wrong_control if policy_type == "SERVICE_CONTROL_POLICY" else _wrong_resource_control
+            yield from (f"{where}{problem}" for problem in rules(statement))
+
+
+def _wrong_elements(statement: Mapping[str, Any]) -> Iterator[str]:
+    if ("Resource" in statement) == ("NotResource" in statement):
+        yield " needs either Resource or NotResource"
+    for element in ("Action", "NotAction"):
+        for action in _several(statement.get(element, ())):
+            if isinstance(action, str) and not _ACTION.fullmatch(action):
+                yield f".{element}: '{action}' is not a service and an action, such as s3:GetObject"
+    condition = statement.get("Condition") or {}
+    if not isinstance(condition, Mapping):
+        yield ".Condition is not a JSON object"
+        return
+    for operator, keys in condition.items():
+        if not _OPERATOR.fullmatch(str(operator)):
+            yield f".Condition: there is no operator '{operator}'"
+        elif not isinstance(keys, Mapping) or not keys:
+            yield f".Condition.{operator} needs a JSON object of condition keys and values"
+
+
+def _wrong_control(statement: Mapping[str, Any]) -> Iterator[str]:
+    for element in ("Principal", "NotPrincipal"):
+        if element in statement:
+            yield f": a service control policy has no {element}, it is for all identities of an account"
+
+
+def _wrong_resource_control(statement: Mapping[str, Any]) -> Iterator[str]:
+    if statement.get("Effect") != "Deny":
+        yield ".Effect: a resource control policy can only deny"
+    if statement.get("Principal") != "*":
+        yield ": the Principal of a resource control policy is '*', narrow it by a Condition"
+    yield from (
+        f": a resource control policy has no {name}" for name in ("NotAction", "NotPrincipal") if name in statement
+    )
+    if "*" in _several(statement.get("Action", ())):
+        yield ".Action: a resource control policy names services, such as s3:*"
+
+
 def _largest(policy: Mapping[str, Any]) -> str:
     """Return the three largest statements with their sizes in characters, by ``Sid`` or number."""
     found = policy["Statement"]
     statements = [found] if isinstance(found, Mapping) else found
     sizes = [(len(document(item)), item.get("Sid") or f"Statement[{index}]") for index, item in enumerate(statements)]
     return ", ".join(f"{name} {count}" for count, name in sorted(sizes, key=lambda item: -item[0])[:3])
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def policies(session: Session, scope: Scope) -> list[dict[str, Any]]:
