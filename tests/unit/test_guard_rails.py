@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.innovate.platform.plugins.module_utils._engine.resource import Ref, transform
 from ansible_collections.innovate.platform.plugins.module_utils._engine.validate import validate
@@ -34,13 +36,13 @@ from ansible_collections.innovate.platform.plugins.module_utils._organization.st
     Structure,
     organization_resources,
 )
-from rehearsal.emulator.iam_policies import Caller, Policies, Request, decide
+from rehearsal.emulator.iam_policies import Caller, Policies, Request, arn_like, decide
 from rehearsal.emulator.iam_policies import Policy as Document
 
 ORGANIZATION = "o-abc1234567"
 ACCOUNT = "111111111111"
 ADMINISTRATOR = "arn:*:iam::*:role/OrganizationAccountAccessRole"
-SETTINGS = Settings(["eu-central-1", "us-east-1"], [ADMINISTRATOR, "arn:*:iam::*:role/innovate/*"])
+SETTINGS = Settings(["eu-central-1", "us-east-1"], [ADMINISTRATOR, "arn:*:iam::*:role/innovate-deploy"])
 EVERYTHING = Document({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 ALL_BUT_CLOSED = [name for name in GUARD_RAILS if name != "deny-all"]
 
@@ -51,6 +53,9 @@ def role(name: str) -> str:
 
 DEVELOPER = role("aws-reserved/sso.amazonaws.com/AWSReservedSSO_Developer_0123456789abcdef")
 PLATFORM = role("OrganizationAccountAccessRole")
+# Nobody looks after the platform by these, though they are its own.
+NODE = role("innovate/eks-dev/dev-node")
+READER = role("innovate-drift")
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
 
@@ -133,7 +138,7 @@ CASES: dict[str, tuple[list[Ask], list[Ask]]] = {
     ),
     "keep-guardduty": (
         [Ask("guardduty:DeleteDetector"), Ask("guardduty:UpdateDetector"), Ask("guardduty:CreateIPSet")],
-        [Ask("guardduty:ListFindings"), Ask("guardduty:UpdateDetector", who=role("innovate/deploy"))],
+        [Ask("guardduty:ListFindings"), Ask("guardduty:UpdateDetector", who=role("innovate-deploy"))],
     ),
     "keep-security-hub": (
         [Ask("securityhub:DisableSecurityHub"), Ask("securityhub:UpdateStandardsControl")],
@@ -169,6 +174,7 @@ CASES: dict[str, tuple[list[Ask], list[Ask]]] = {
             Ask("ec2:RunInstances", INSTANCE, keys=NEW),
             Ask("ec2:RunInstances", VOLUME, keys={"ec2:Encrypted": "true"}),
             Ask("ec2:ModifyInstanceMetadataOptions", keys={"ec2:Attribute/HttpTokens": "required"}),
+            Ask("ec2:ModifyInstanceMetadataOptions", keys={"ec2:Attribute/HttpPutResponseHopLimit": "2"}),
             Ask("ec2:ModifyInstanceMetadataDefaults", who=PLATFORM),
             Ask("s3:GetObject", OBJECT, role("node"), keys={"ec2:RoleDelivery": "2.0"}),
             Ask("s3:GetObject", OBJECT),
@@ -220,10 +226,14 @@ CASES: dict[str, tuple[list[Ask], list[Ask]]] = {
             Ask("iam:UpdateAssumeRolePolicy", role("OrganizationAccountAccessRole")),
             Ask("iam:AttachRolePolicy", role("innovate/deploy")),
             Ask("iam:CreateRole", role("innovate/mine")),
+            Ask("iam:UpdateAssumeRolePolicy", role("OrganizationAccountAccessRole"), NODE),
+            Ask("iam:PutRolePolicy", NODE, NODE),
+            Ask("iam:AttachRolePolicy", READER, READER),
         ],
         [
             Ask("iam:AttachRolePolicy", role("application")),
             Ask("iam:UpdateAssumeRolePolicy", role("innovate/deploy"), PLATFORM),
+            Ask("iam:CreateRole", NODE, role("innovate-deploy")),
             Ask("iam:GetRole", role("OrganizationAccountAccessRole")),
         ],
     ),
@@ -236,6 +246,7 @@ CASES: dict[str, tuple[list[Ask], list[Ask]]] = {
         [
             Ask("ec2:CreateTags", keys={"aws:TagKeys": ["Name", "team"]}),
             Ask("ec2:CreateTags", who=PLATFORM, keys=OURS),
+            Ask("ec2:CreateTags", who=NODE, keys=OURS),
             Ask("ec2:DeleteTags"),
         ],
     ),
@@ -322,6 +333,21 @@ def test_all_of_them_need_few_policies() -> None:
     assert all(size(policy.content) <= MOST_CHARACTERS for policy in policies)
     rails = [name for policy in policies for name in policy.description.split(", ")]
     assert sorted(rails) == sorted(GUARD_RAILS)
+
+
+@pytest.mark.parametrize("name", [name for name in GUARD_RAILS if name.startswith("keep-")])
+def test_what_a_node_or_a_workload_runs_as_switches_nothing_off(name: str) -> None:
+    denied = [
+        replace(Ask(action), who=who) for action in GUARD_RAILS[name].statements[0]["Action"] for who in (NODE, READER)
+    ]
+    assert [ask for ask in denied if allowed(ask, together(ALL_BUT_CLOSED))] == []
+
+
+def test_the_roles_defaults_let_no_role_through_that_workloads_have() -> None:
+    path = Path(__file__).parents[2] / "roles/organization/defaults/main.yml"
+    patterns = yaml.safe_load(path.read_text())["organization_guard_rail_platform_roles"]
+    assert patterns
+    assert not [pattern for pattern in patterns for who in (NODE, READER, DEVELOPER) if arn_like(pattern, who)]
 
 
 def test_the_order_in_which_they_are_named_means_nothing() -> None:

@@ -32,6 +32,9 @@ _ID_LENGTH = len("o-") + 32
 
 Statement = Mapping[str, Any]
 
+_OWN_ROLES = ["arn:*:iam::*:role/innovate/*", "arn:*:iam::*:role/innovate-*"]
+"""Roles that the platform makes: of nodes, controllers and workloads as well. They are protected, and give their
+things the platform's tags; of those who look after the platform they are no part."""
 _BUT_PLATFORM = {"ArnNotLike": {"aws:PrincipalArn": [PLATFORM]}}
 #: What has no Region, or its home in one: a call to it seems to come from us-east-1 or us-west-2.
 _GLOBAL = (
@@ -230,7 +233,8 @@ GUARD_RAILS: Mapping[str, GuardRail] = {
                 ),
                 _deny(
                     "ec2:ModifyInstanceMetadataOptions",
-                    Condition={"StringNotEquals": {"ec2:Attribute/HttpTokens": ["required"]}},
+                    # Other attributes, such as the hop limit, are changed without a word about tokens.
+                    Condition={"StringEquals": {"ec2:Attribute/HttpTokens": ["optional"]}},
                 ),
                 _deny(
                     ["ec2:ModifyInstanceMetadataDefaults"],
@@ -316,7 +320,7 @@ GUARD_RAILS: Mapping[str, GuardRail] = {
                         "iam:UpdateRoleDescription",
                     ],
                     but_platform=True,
-                    Resource=[PLATFORM],
+                    Resource=[PLATFORM, *_OWN_ROLES],
                 )
             ],
         ),
@@ -352,7 +356,8 @@ GUARD_RAILS: Mapping[str, GuardRail] = {
                         "tag:UntagResources",
                     ],
                     Condition={
-                        **_BUT_PLATFORM,
+                        # Karpenter's controller tags what it starts.
+                        "ArnNotLike": {"aws:PrincipalArn": [PLATFORM, *_OWN_ROLES]},
                         "ForAnyValue:StringLike": {"aws:TagKeys": ["innovate:*"]},
                     },
                 )
