@@ -72,24 +72,19 @@ class Act(Protocol):
     @property
     def name(self) -> str:
         """Return the act's name, as it is in the record's."""
-        ...
 
     @property
     def target(self) -> str:
         """Return what the record is found by, beside the case and the act's name."""
-        ...
 
     def problems(self) -> list[str]:
         """Return what is wrong with what was asked for; asked before the first call."""
-        ...
 
     def contain(self, session: Session, case: Case) -> Found:
         """Return what is to be done."""
-        ...
 
     def release(self, session: Session, case: Case) -> Found:
         """Return what is to be done to have it as it was before; only asked where something was done."""
-        ...
 
 
 def case_problems(incident: str) -> list[str]:
