@@ -82,7 +82,7 @@ def test_a_cluster_is_creating_before_it_has_an_endpoint(world: World, name: str
         made = world.cluster(name, logging={"clusterLogging": [{"types": ["api"], "enabled": True}]})
         assert made["status"] == "CREATING"
         assert "endpoint" not in made
-        world.eks.get_waiter("cluster_active").wait(name=name, WaiterConfig={"Delay": 0, "MaxAttempts": 500})
+        world.eks.get_waiter("cluster_active").wait(name=name, WaiterConfig={"Delay": 0, "MaxAttempts": 20000})
     finally:
         world.aws.pace(0)
     shown = world.eks.describe_cluster(name=name)["cluster"]
