@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._engine.resource import Ref, Resource
+from .._kinds._regional import REGION_NAME
 from .boundary import boundary_document
 
 STACK = "account-baseline"
 PATH = f"/innovate/{STACK}/"
 
 _OWN = "organization_lookup.own"
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TOPIC = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}")
@@ -300,7 +300,7 @@ def _wrong_regions(baseline: Baseline) -> Iterator[str]:
     if not baseline.regions:
         yield "regions is empty: name every Region that is enabled in the account"
     for region, times in Counter(baseline.regions).items():
-        if not _REGION.fullmatch(region):
+        if not REGION_NAME.fullmatch(region):
             yield f"regions: {region!r} is not a Region's name such as eu-central-1"
         elif times > 1:
             yield f"regions: {region} is named {times} times: name it once"

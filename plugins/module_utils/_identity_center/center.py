@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .._engine.resource import Ref, Resource
+from .._engine.words import did_you_mean
 
 STACK = "identity-center"
 ALL = "all"
@@ -265,11 +265,11 @@ def _wrong_assignments(center: Center) -> Iterator[str]:
     for assignment in center.assignments:
         name = f"assignment of '{assignment.permission_set}' to '{assignment.group}'"
         if assignment.permission_set not in sets:
-            yield f"{name}: there is no permission set '{assignment.permission_set}'" + _suggest(
+            yield f"{name}: there is no permission set '{assignment.permission_set}'" + did_you_mean(
                 assignment.permission_set, sets
             )
         if assignment.group not in center.group_names:
-            yield f"{name}: there is no group '{assignment.group}'{_suggest(assignment.group, center.group_names)}"
+            yield f"{name}: there is no group '{assignment.group}'{did_you_mean(assignment.group, center.group_names)}"
         if not _NAME.fullmatch(assignment.group):
             yield f"{name}: the group's name has characters other than {_CHARACTERS}"
         yield from _wrong_targets(center, name, assignment.targets)
@@ -288,7 +288,7 @@ def _wrong_targets(center: Center, name: str, targets: Sequence[str]) -> Iterato
         elif not target or not all(part and part == part.strip() for part in target.split("/")):
             yield f"{name}: target '{target}' is neither the name of an account nor the path of a unit"
         elif center.accounts is not None and center.units is not None and target not in (*known, ALL):
-            yield f"{name}: target '{target}' is neither an account nor a unit of the organization" + _suggest(
+            yield f"{name}: target '{target}' is neither an account nor a unit of the organization" + did_you_mean(
                 target, known
             )
         elif target in (center.accounts or ()) and target in center.unit_paths:
@@ -305,8 +305,3 @@ def _twice(noun: str, names: Iterable[str]) -> Iterator[str]:
             forms = " and ".join(f"'{name}'" for name in dict.fromkeys(several))
             verb = "is" if len({*several}) == 1 else "are one name, which is"
             yield f"{noun} {forms} {verb} listed {len(several)} times"
-
-
-def _suggest(word: str, words: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1)
-    return f": did you mean '{close[0]}'?" if close else ""

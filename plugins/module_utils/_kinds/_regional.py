@@ -7,6 +7,7 @@ A kind knows one Region, its session's. Here it gets a property that says which,
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -18,6 +19,8 @@ from ._once import once
 from ._session import Session
 
 REGION = "region"
+REGION_NAME = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+"""What the name of a Region looks like, such as ``eu-central-1``."""
 
 _Kept = TypeVar("_Kept")
 

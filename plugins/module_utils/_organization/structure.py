@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from .._engine.resource import Ref, Resource
+from .._engine.words import did_you_mean
+from .._kinds._regional import REGION_NAME
 from .guard_rails import GUARD_RAILS, PLATFORM, REGIONS, Group, Settings, merged, placeholders
 
 STACK = "organization"
@@ -25,7 +27,6 @@ _ORGANIZATION = Ref("organization.main")
 # Names become part of the tag innovate:address, whose values can't have other characters.
 _NAME = re.compile(r"[\w .:=+@-]+")
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ROLE_ARN = re.compile(r"arn:[\w*-]+:iam::[\d*]+:role/[\w+=,.@/*?-]+")
 _ROLE_ARN_OF_ALL = re.compile(r"arn:[\w*-]+:iam::[\d*]+:role/[*?/]+")
 _LIBRARY = ", ".join(GUARD_RAILS)
@@ -86,7 +87,7 @@ class Structure:
     guard_rails: Sequence[Group] = ()
     settings: Settings = field(default_factory=Settings)
 
-    @property
+    @cached_property
     def all_policies(self) -> list[Policy]:
         """The declared policies and those that the guard rails come to."""
         made = [
@@ -224,7 +225,8 @@ def _wrong_accounts(structure: Structure) -> Iterator[str]:
         if account.name.lower() == ROOT:
             yield f"{name}: 'root' means the root of the organization, choose another name"
         if account.unit and account.unit not in structure.paths:
-            yield f"{name}: there is no organizational unit '{account.unit}'{_suggest(account.unit, structure.paths)}"
+            closest = did_you_mean(account.unit, structure.paths)
+            yield f"{name}: there is no organizational unit '{account.unit}'{closest}"
         if account.management:
             if account.email:
                 yield f"{name}: AWS knows the e-mail address of the management account, leave it out"
@@ -261,7 +263,7 @@ def _wrong_policies(structure: Structure) -> Iterator[str]:
         yield from _twice(f"{name}: target", policy.targets)
         for target in policy.targets:
             if target not in known:
-                closest = _suggest(target, known)
+                closest = did_you_mean(target, known)
                 yield f"{name}: target '{target}' is neither root nor a unit's path nor an account{closest}"
             elif target in accounts and target in structure.paths:
                 yield f"{name}: target '{target}' is an organizational unit and an account: rename one of them"
@@ -278,7 +280,7 @@ def _wrong_guard_rails(structure: Structure) -> Iterator[str]:
         yield from _twice(f"{name}:", group.rails)
         for rail in group.rails:
             if rail not in GUARD_RAILS:
-                yield f"{name}: the library has no '{rail}'{_suggest(rail, GUARD_RAILS) or ': it has ' + _LIBRARY}"
+                yield f"{name}: the library has no '{rail}'{did_you_mean(rail, GUARD_RAILS) or ': it has ' + _LIBRARY}"
     for target, rails in _rails_by_target(structure).items():
         for rail, groups in rails.items():
             if len(groups) > 1:
@@ -290,7 +292,7 @@ def _wrong_guard_rails(structure: Structure) -> Iterator[str]:
     if PLATFORM in needed and not settings.platform_roles:
         yield "guard rails need to know who looks after the platform: name the roles in guard_rail_platform_roles"
     for region in settings.regions:
-        if not _REGION.fullmatch(region):
+        if not REGION_NAME.fullmatch(region):
             yield f"guard_rail_regions: '{region}' is no Region such as eu-central-1"
     for role in settings.platform_roles:
         if not _ROLE_ARN.fullmatch(role):
@@ -339,8 +341,3 @@ def _twice(noun: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
             yield f"{noun} '{name}' is listed {count} times"
-
-
-def _suggest(word: str, words: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1)
-    return f": did you mean '{close[0]}'?" if close else ""

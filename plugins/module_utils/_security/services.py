@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .._engine.resource import Join, Ref, Resource
+from .._kinds._regional import REGION_NAME
 
 DELEGATION_STACK, STACK = "security-delegation", "security"
 SERVICES = ("cloudtrail", "guardduty")
@@ -27,7 +27,6 @@ PROTECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 (https://docs.aws.amazon.com/guardduty/latest/ug/guardduty-features-activation-model.html)."""
 INSIGHTS = {"call_rate": "ApiCallRateInsight", "error_rate": "ApiErrorRateInsight"}
 DATA_EVENTS = {"s3": "AWS::S3::Object", "lambda": "AWS::Lambda::Function", "dynamodb": "AWS::DynamoDB::Table"}
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _general(security: Security) -> Iterator[str]:
     elif security.region not in security.regions:
         yield f"the home Region '{security.region}' is not among regions: add it"
     for region in dict.fromkeys(security.regions):
-        if not _REGION.fullmatch(region):
+        if not REGION_NAME.fullmatch(region):
             yield f"regions: '{region}' is no Region: they are called like eu-central-1"
     yield from _chosen("services", security.services, SERVICES)
     yield from _twice("regions", security.regions)
